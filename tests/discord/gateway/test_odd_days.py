@@ -4,6 +4,7 @@ import time
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from discordianai.conversations.guilds import GuildList
 from discordianai.discord.gateway import identifies, session
@@ -184,3 +185,43 @@ async def test_a_connection_on_which_events_come_is_not_given_up_for_late_acknow
             await trio.sleep(0.2)
         await bot.handed_over(asked)
         assert discord.counters.resume_times == []
+
+
+async def test_events_of_channels_that_cannot_be_read_are_logged_once_for_each_kind() -> None:
+    """There may be thousands, and none has a traceback."""
+    async with open_local_discord(ALLOW_ALL) as discord, listening(discord) as bot:
+        await bot.connected()
+        with capture_logs() as logs:
+            nonsense: tuple[object, ...] = ("x", None, -1, [], {"id": 1})
+            for odd in nonsense:
+                for name in ("CHANNEL_UPDATE", "THREAD_DELETE", "GUILD_ROLE_CREATE", "GUILD_MEMBERS_CHUNK"):
+                    discord.dispatch(name, {"id": odd, "guild_id": str(GUILD_ID), "role": odd})
+            await bot.handed_over([await discord.invoke("ask", {"prompt": "well?"})])
+        told = [log for log in logs if log["log_level"] not in {"debug", "info"}]
+        assert {log["event"] for log in told} == {"an event of the gateway could not be read"}
+        assert sorted(log["name"] for log in told) == ["CHANNEL_UPDATE", "GUILD_ROLE_CREATE", "THREAD_DELETE"]
+
+
+async def test_a_session_is_resumed_at_its_own_gateway_whatever_ready_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The token goes nowhere else, and nothing that was asked meanwhile is lost."""
+    async with open_local_discord(ALLOW_ALL) as discord:
+        monkeypatch.setattr(discord, "shard_url", lambda *_: "wss://gateway.example")
+        async with listening(discord) as bot:
+            await discord.invoke("ask", {"prompt": "first"}, user=person(99))
+            discord.drop_gateway(resumable=True)
+            await bot.handed_over([discord.invoke_now("ask", {"prompt": "why?"})])
+            await bot.until(lambda: bot.figures.now().resumes == 1)
+            assert len(discord.counters.identify_times) == 1
+
+
+@pytest.mark.parametrize("code", [1001, 1011, 1012, 1013, 4015])
+async def test_questions_that_come_after_an_unexpected_close_are_not_lost(code: int) -> None:
+    """Discord sends them again to a session that is resumed, and not to another one."""
+    async with open_local_discord(ALLOW_ALL) as discord, listening(discord) as bot:
+        await discord.invoke("ask", {"prompt": "first"}, user=person(99))
+        discord.drop_gateway(resumable=True, code=code)
+        await bot.handed_over([discord.invoke_now("ask", {"prompt": "why?"})])
+        assert bot.figures.reasons == [f"the connection was closed with {code}"]
+        assert len(discord.counters.identify_times) == 1

@@ -21,7 +21,7 @@ def is_on_cdn(url: str, api: Address | None) -> bool:
     address = addresses.read(url)
     if address is None:
         return False
-    if api is not None and not _is_real(api) and replace(address, url="") == replace(api, url=""):
+    if api is not None and not is_real(api) and replace(address, url="") == replace(api, url=""):
         return True
     return (address.scheme, address.port) == ("https", 443) and address.host in CDN_HOSTS
 
@@ -42,5 +42,6 @@ def expires_at(url: str) -> float:
         return 0.0
 
 
-def _is_real(api: Address) -> bool:
+def is_real(api: Address) -> bool:
+    """Whether that is the API of the real Discord."""
     return api.host == DISCORD or api.host.endswith(f".{DISCORD}")

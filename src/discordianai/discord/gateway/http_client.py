@@ -6,18 +6,22 @@ and lost. It also reports what Discord refuses to `ApplicationLimits`.
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any
 
+import aiohttp
 from aiohttp import ClientWebSocketResponse
 from interactions.api.http.http_client import BucketLock, GlobalLock, HTTPClient
 from interactions.api.http.route import Route
+from interactions.client.const import __api_version__
 from interactions.client.errors import HTTPException
 
 from discordianai.discord.bridge import shared_tasks
+from discordianai.discord.gateway.gateway_address import api_may_name
 from discordianai.discord.gateway.session_limit import bounded_seconds
 from discordianai.discord.messages.application_limits import ApplicationLimits
 
@@ -31,8 +35,14 @@ library would wait for as long as Discord says, without telling anybody."""
 OPEN_TIMEOUT = 20.0
 """Seconds that the gateway's WebSocket may take to open, TLS and the upgrade included."""
 
+LARGEST_FRAME = 32 * 2**20
+"""Bytes of a WebSocket message, compressed: the largest servers have some megabytes."""
+
 CONNECTIONS = 100
 """Simultaneous acknowledgements; aiohttp opens connections as they are needed."""
+
+UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
+"""What the library raises where an answer is something else than it expects."""
 
 
 class ExemptingLock(GlobalLock):
@@ -76,20 +86,28 @@ class RestUnavailable(OSError):
 class ListenerHTTPClient(HTTPClient):
     """Exempts interaction endpoints from the global limit; tells `limits` what Discord refuses.
 
-    All shards share one. `shards` is how many of them there are: the gateway's connections come from the same
-    pool.
+    All shards share one. Their WebSockets have a session of their own, which follows no redirect: the token
+    goes to whatever they are connected to.
     """
 
-    def __init__(self, limits: ApplicationLimits, shards: int = 1, **options: Any) -> None:
+    def __init__(self, limits: ApplicationLimits, **options: Any) -> None:
         super().__init__(**options)
-        self.global_lock = ExemptingLock(CONNECTIONS + shards)
+        self.global_lock = ExemptingLock(CONNECTIONS)
         self._limits = limits
+        self._sockets: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """See the library's."""
+        sockets, self._sockets = self._sockets, None
+        if sockets is not None:
+            await sockets.close()
+        await super().close()
 
     async def request(self, route: Route, *args: Any, **options: Any) -> Any:
         """See the library's; `route` decides whether the global limit applies.
 
-        Raises `RestUnavailable`, too: after a page instead of JSON, which the library cannot read, after a
-        429 that asks for more than `REQUEST_TIMEOUT`, and where no retry helped.
+        Raises `RestUnavailable`, too: after an answer that the library cannot read, a page instead of JSON
+        for example, after a 429 that asks for more than `REQUEST_TIMEOUT`, and where no retry helped.
         """
         exempt = route.path.startswith("/interactions/")
         reset, reset_headers = _exempt.set(exempt), _headers.set({})
@@ -106,17 +124,29 @@ class ListenerHTTPClient(HTTPClient):
             if exempt:
                 raise
             raise RestUnavailable(f"{name} was not answered in time") from None
-        except AttributeError:
-            if "retry-after" not in _headers.get():
-                raise
-            self._limits.note(429, _headers.get(), None)
-            raise RestUnavailable(f"{name} was answered 429 by Discord's edge") from None
+        except UNREADABLE as error:
+            if isinstance(error, AttributeError) and "retry-after" in _headers.get():
+                self._limits.note(429, _headers.get(), None)
+                raise RestUnavailable(f"{name} was answered 429 by Discord's edge") from None
+            # Without the error's text, which may carry what was sent.
+            raise RestUnavailable(f"{name} was answered with something unreadable") from None
         finally:
             _exempt.reset(reset)
             _headers.reset(reset_headers)
-        if result is None and route.method == "GET":  # the library has given up
+        if route.method != "GET":
+            return result
+        if result is None:  # the library has given up
             raise RestUnavailable(f"{name} was answered with errors")
-        return result
+        return _read(result, name)
+
+    async def get_gateway(self) -> str:
+        """See the library's. Raises `RestUnavailable` where no gateway is named to which a token may go."""
+        route = Route("GET", "/gateway")
+        answer = await self.request(route)
+        url = answer.get("url") if isinstance(answer, dict) else None
+        if not api_may_name(url, Route.BASE):
+            raise RestUnavailable("GET /gateway named no address of a gateway")
+        return f"{url}?encoding=json&v={__api_version__}&compress=zlib-stream"
 
     def ingest_ratelimit(self, route: Route, header: Any, bucket_lock: BucketLock) -> None:
         """See the library's, which calls this after every answer, and tries again after a 429."""
@@ -129,6 +159,33 @@ class ListenerHTTPClient(HTTPClient):
         super().ingest_ratelimit(route, header, bucket_lock)
 
     async def websocket_connect(self, url: str) -> ClientWebSocketResponse:
-        """See the library's, which waits for minutes. Raises `TimeoutError`."""
+        """See the library's, which waits for minutes and goes wherever it is sent. Raises `TimeoutError`."""
+        if self._sockets is None:
+            self._sockets = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0), trace_configs=[_no_redirects()]
+            )
         async with asyncio.timeout(OPEN_TIMEOUT):
-            return await super().websocket_connect(url)
+            return await self._sockets.ws_connect(
+                url, autoclose=False, max_msg_size=LARGEST_FRAME, headers={"User-Agent": self.user_agent}
+            )
+
+
+def _no_redirects() -> aiohttp.TraceConfig:
+    """`ws_connect` itself cannot be told."""
+
+    async def refuse(_session: object, _context: object, _redirect: object) -> None:
+        raise aiohttp.ClientConnectionError("redirected")
+
+    config = aiohttp.TraceConfig()
+    config.on_request_redirect.append(refuse)
+    return config
+
+
+def _read(result: Any, name: str) -> Any:
+    """A result as JSON: the library takes it for text where its type has a charset, or is another one."""
+    if not isinstance(result, str):
+        return result
+    try:
+        return json.loads(result)
+    except (ValueError, RecursionError):
+        raise RestUnavailable(f"{name} was answered with something unreadable") from None

@@ -11,13 +11,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import aiohttp
 import structlog
 from interactions import Activity, ActivityType, Client, Intents, Status
 from interactions.api.events import RawGatewayEvent, Resume, WebsocketReady
+from interactions.client.errors import HTTPException
 from interactions.models.internal.listener import Listener as EventListener
 
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.events.payload import snowflake
+from discordianai.discord.events.payload import Malformed, Payload, snowflake
 from discordianai.discord.events.sharded_guilds import ShardedGuilds
 from discordianai.discord.gateway.http_client import ListenerHTTPClient, RestUnavailable
 from discordianai.discord.gateway.intents import MESSAGE_CONTENT, privileged
@@ -84,6 +86,8 @@ class Listener:
         self._bot_id = 0
         self._session_socket: object = None
         self._unlisted: asyncio.TimerHandle | None = None
+        self._guards: dict[str, Guard] = {}
+        self._malformed: set[str] = set()
 
     async def run(self) -> None:
         """Listen until cancelled.
@@ -107,8 +111,8 @@ class Listener:
         except Exception as error:
             if sentence := refusal(error, self._shard.id, self._shard.total):
                 raise ListenerRefused(sentence) from None
-            if isinstance(error, RestUnavailable):
-                raise GatewayUnavailable(str(error), error.retry_after) from None
+            if unavailable := _unavailable(error):
+                raise unavailable from error
             raise
         finally:
             if self._unlisted is not None:
@@ -207,16 +211,26 @@ class Listener:
     async def _on_places(self, event: RawGatewayEvent) -> None:
         name = event.resolved_name.removeprefix("raw_").upper()
         revision, missing = self._guild_cache.revision, self._guild_cache.missing
-        with Guard(self._log, "an event of the gateway could not be read", name=name):
-            self._guild_cache.hear(name, event.data)
-            if name in {"CHANNEL_UPDATE", "THREAD_UPDATE"}:  # its permissions may be others now
-                self._shared.limits.forget_refusals(snowflake(event.data, "id"))
-            elif name == "GUILD_ROLE_UPDATE":  # and those of the whole server
-                self._shared.limits.forget_refusals()
+        guard = Guard(self._log, "bug in an event of the gateway", name=name)
+        with self._guards.setdefault(name, guard):
+            try:
+                self._learn(name, event.data)
+            except Malformed as error:
+                # Of each kind, one is told in a session: there may be very many.
+                log = self._log.debug if name in self._malformed else self._log.warning
+                self._malformed.add(name)
+                log("an event of the gateway could not be read", name=name, reason=str(error))
         if self._guild_cache.revision != revision:
             self._note_guilds()
         elif self._guild_cache.missing != missing:
             self._figures.note_servers(len(self._guild_cache.guild_ids), self._guild_cache.missing)
+
+    def _learn(self, name: str, data: Payload) -> None:
+        self._guild_cache.hear(name, data)
+        if name in {"CHANNEL_UPDATE", "THREAD_UPDATE"}:  # its permissions may be others now
+            self._shared.limits.forget_refusals(snowflake(data, "id"))
+        elif name == "GUILD_ROLE_UPDATE":  # and those of the whole server
+            self._shared.limits.forget_refusals()
 
     def _note_guilds(self) -> None:
         self._figures.note_servers(len(self._guild_cache.guild_ids), self._guild_cache.missing)
@@ -226,6 +240,18 @@ class Listener:
         """Take the list of servers as complete: what Discord has not sent by now, it will not send."""
         self._guild_cache.complete = True
         self._note_guilds()
+
+
+def _unavailable(error: Exception) -> GatewayUnavailable | None:
+    """What is told of an error of Discord's REST API, without an address."""
+    match error:
+        case RestUnavailable():
+            return GatewayUnavailable(str(error), error.retry_after)
+        case HTTPException():
+            return GatewayUnavailable(f"the bot's login was answered {error.status}")
+        case OSError() | aiohttp.ClientError():
+            return GatewayUnavailable(f"Discord's REST API cannot be reached: {type(error).__name__}")
+    return None
 
 
 def _intents(options: BotOptions) -> Intents:

@@ -18,6 +18,8 @@ REFUSALS = {
 }
 """Close codes of the gateway after which no retry helps; those of shards come in addition."""
 
+FINAL_CODES = frozenset({*REFUSALS, UNKNOWN_SHARD, SHARDS_REQUIRED})
+
 
 def refusal(error: BaseException | None, shard_id: int, total: int) -> str | None:
     """What the operator must change, if that is why Discord refused; the library has it in the context."""

@@ -6,6 +6,7 @@ the supervisor begins the next session when that is due.
 """
 
 import asyncio
+import json
 import math
 import random
 import zlib
@@ -14,15 +15,18 @@ from typing import Any, Self
 
 import aiohttp
 import structlog
+from aiohttp import ClientWebSocketResponse, WSMsgType
 from interactions.api.gateway.gateway import GatewayClient
 from interactions.api.gateway.state import ConnectionState
-from interactions.client.const import MISSING
+from interactions.client.errors import WebSocketClosed
 from interactions.models.discord.enums import WebSocketOPCode as Opcode
 
-from discordianai.discord.events.payload import Malformed, record, snowflake
+from discordianai.discord.events.payload import LARGEST_ID, Malformed, record, snowflake
 from discordianai.discord.gateway import identifies
 from discordianai.discord.gateway.backoff import Backoff
+from discordianai.discord.gateway.gateway_address import session_may_name
 from discordianai.discord.gateway.identifies import IdentifyPacer
+from discordianai.discord.gateway.refusals import FINAL_CODES
 from discordianai.discord.gateway.session_limit import SessionEnded
 from discordianai.discord.shard_statistics import ShardCounter
 
@@ -47,16 +51,60 @@ LOSSES_TOLD = 3
 """After so many losses in quick succession, a line is logged, once."""
 
 LONGEST_HEARTBEAT = 600.0
-"""Seconds; Discord asks for 41."""
+"""Seconds between two heartbeats that a HELLO may ask for; Discord asks for 41."""
 
-NEW_SESSION_CODES = frozenset({4003, 4009})
-"""Close codes that say that Discord has dropped the session. The library would try to resume it."""
+LEAST_GAP_OF_HEARTBEATS, MOST_GAP_OF_HEARTBEATS = 0.5, 60.0
+"""Seconds between those that are sent. Discord closes a connection that sends more than 120 messages in a
+minute; with too few, one that is dead would not be noticed."""
+
+REQUESTED_HEARTBEAT_GAP = 1.0
+"""Seconds between two heartbeats that Discord requests out of turn."""
+
+NO_CODE, ANY_CODE = 0, 1012
+"""For a connection that is lost without a close code; and what it is closed with here. After 1000 and 1001,
+Discord forgets the session."""
+
+NEW_SESSION_CODES = frozenset({1000, 4003, 4007, 4009})
+"""Close codes that say that Discord has dropped the session. After all others it is resumed: if Discord does
+not know it any more, it says so."""
+
+SYNC_FLUSH = b"\x00\x00\xff\xff"
+"""Ends each message in the compressed stream."""
+
+LARGEST_MESSAGE = 128 * 2**20
+"""Bytes, uncompressed."""
 
 BROKEN = (OSError, aiohttp.ClientError, TimeoutError, RuntimeError, ValueError, zlib.error)
-"""What connecting and receiving may raise. The library raises RuntimeError for a close before HELLO."""
+"""What connecting and receiving may raise. RuntimeError is for a close before HELLO."""
+
+HEARD = frozenset(
+    {
+        Opcode.DISPATCH,
+        Opcode.HEARTBEAT,
+        Opcode.RECONNECT,
+        Opcode.INVALIDATE_SESSION,
+        Opcode.HEARTBEAT_ACK,
+    }
+)
+"""What a session is sent after HELLO. All else is passed over."""
+
+MEMBERS_CHUNK = "GUILD_MEMBERS_CHUNK"
+"""An event that the bot never requests, and for which the library looks among the servers that it keeps."""
 
 Message = dict[str, Any]
 """As the gateway sends it."""
+
+
+class ConnectionLost(RuntimeError):
+    """The WebSocket is closed, with this `code` or `NO_CODE`."""
+
+    def __init__(self, code: int = NO_CODE) -> None:
+        super().__init__(f"closed with {code}")
+        self.code = code
+
+
+class NotJson(ValueError):
+    """A message that can be told from the next one, but not be read."""
 
 
 class GatewaySocket(GatewayClient):
@@ -64,20 +112,25 @@ class GatewaySocket(GatewayClient):
 
     def __init__(self, state: "GatewaySession") -> None:
         super().__init__(state, (state.shard_id, state.client.total_shards))
-        self.ending: SessionEnded | None = None
+        self.ending: SessionEnded | WebSocketClosed | None = None
         self._starts = state.starts
         self._figures = state.figures
         self._resumes = Backoff(0.0, RESUME_GAP, LONGEST_RESUME_GAP)
         self._unanswered = 0
         self._pause = 0.0
         self._waits_for_turn = False
+        self._requested_heartbeat_at = -math.inf
+        self._unreadable = 0
         self._log = structlog.get_logger("discordianai.discord.gateway.session")
         self._turn = asyncio.Lock()
         self._alarm: asyncio.TimerHandle | None = None
 
     def end(self, reason: str, *, invalid: bool = False) -> None:
         """The session is over; the first reason counts."""
-        self.ending = self.ending or SessionEnded(reason, invalid=invalid)
+        self._end(SessionEnded(reason, invalid=invalid))
+
+    def _end(self, ending: SessionEnded | WebSocketClosed) -> None:
+        self.ending = self.ending or ending
         self._closed.clear()  # whoever receives waits until `run` cancels it
         self.close()
 
@@ -107,29 +160,87 @@ class GatewaySocket(GatewayClient):
         await self._hang_up(1000)
 
     async def receive(self, force: bool = False) -> Message:
-        """The next message that has an opcode. With `force` it is HELLO.
+        """The next message with an opcode of `HEARD`. With `force` it is HELLO.
 
-        Raises, as `reconnect` and `__aenter__` expect it, only then what is in `BROKEN`.
+        Raises `WebSocketClosed` with a code that no retry gets over; else, as `reconnect` and `__aenter__`
+        expect it, only then what is in `BROKEN`.
         """
         if force:
             async with asyncio.timeout(HELLO_TIMEOUT):
-                return _hello(await super().receive(force=True))
+                return _hello(await self._next_of(self.ws))
         while True:
+            await self._closed.wait()  # the library's name: it is set while there is a connection
+            socket, code = self.ws, NO_CODE
             try:
-                message = await super().receive()
-            except (zlib.error, ValueError):  # the stream is compressed as one: nothing later can be read
-                await self.reconnect(resume=True)
+                message = await self._next_of(socket)
+            except NotJson:
+                self._pass_over()
                 continue
-            # Whatever comes shows that the connection lives. Where much was missed, the acknowledgement of a
-            # heartbeat waits behind it; to call the connection dead then would have it all sent again.
-            self._acknowledged.set()
-            op = message.get("op") if isinstance(message, dict) else None
-            if isinstance(op, int) or op is MISSING:
-                return message
+            except ConnectionLost as lost:
+                code = lost.code
+            except (OSError, aiohttp.ClientError):  # of the answer to a ping
+                pass
+            except (zlib.error, ValueError):  # the stream is compressed as one: nothing later can be read
+                pass
+            else:
+                # Whatever comes shows that the connection lives. Where much was missed, the acknowledgement
+                # of a heartbeat waits behind it; to call the connection dead then would have it all sent
+                # again.
+                self._acknowledged.set()
+                op = message.get("op") if isinstance(message, dict) else None
+                if type(op) is int and op in HEARD:
+                    return {**message, "s": self._newest(message.get("s"))}
+                continue
+            if self.ws is socket:  # else another task has noticed
+                await self.reconnect(resume=True, code=code)
+
+    async def _next_of(self, socket: ClientWebSocketResponse | None) -> Any:
+        """The next message. Raises `ConnectionLost`, `WebSocketClosed`, `NotJson`, and for a stream of which
+        nothing more can be read `zlib.error` or `ValueError`."""
+        packed = bytearray()
+        while socket is not None:
+            frame = await socket.receive()
+            match frame.type:
+                case WSMsgType.TEXT:
+                    return _parsed(frame.data)
+                case WSMsgType.BINARY:
+                    packed += frame.data
+                    if packed.endswith(SYNC_FLUSH):
+                        return _parsed(self._unpack(packed))
+                    if len(packed) > LARGEST_MESSAGE:
+                        raise ValueError("a message without an end")
+                case WSMsgType.CLOSE if frame.data in FINAL_CODES:
+                    raise WebSocketClosed(frame.data)
+                case WSMsgType.CLOSE:
+                    raise ConnectionLost(frame.data)
+                case _:
+                    raise ConnectionLost
+        raise ConnectionLost
+
+    def _unpack(self, packed: bytearray) -> bytes:
+        unpacked: bytes = self._zlib.decompress(packed, LARGEST_MESSAGE)
+        if self._zlib.unconsumed_tail or self._zlib.eof:
+            raise ValueError("too large, or the end of the stream")
+        return unpacked
+
+    def _pass_over(self) -> None:
+        """A message is no JSON. The next one may be."""
+        self._unreadable += 1
+        log = self._log.warning if self._unreadable == 1 else self._log.debug
+        log("message of the gateway could not be read")
+
+    def _newest(self, told: object) -> int | None:
+        """The sequence number after a message that says `told`: a RESUME must not go back behind others."""
+        known: int | None = self.sequence
+        if not isinstance(told, int) or isinstance(told, bool):
+            return known
+        return told if (known or 0) < told <= LARGEST_ID else known
 
     async def dispatch_opcode(self, data: object, op: Opcode) -> None:
         """See the library's; it identifies again at once where a session is invalid."""
-        if op != Opcode.INVALIDATE_SESSION:
+        if op == Opcode.HEARTBEAT:
+            await self._send_requested_heartbeat()
+        elif op != Opcode.INVALIDATE_SESSION:
             await super().dispatch_opcode(data, op)
         elif data is True and self.session_id:
             self._pause = random.uniform(*identifies.INVALID_SESSION_PAUSE)  # noqa: S311  # spreads load, protects nothing
@@ -140,11 +251,13 @@ class GatewaySocket(GatewayClient):
     async def dispatch_event(self, data: Any, seq: int, event: str) -> None:
         """See the library's; notes that the session has begun, or goes on."""
         if event not in {"READY", "RESUMED"}:
-            if isinstance(event, str) and isinstance(data, dict):
+            if isinstance(event, str) and isinstance(data, dict) and event != MEMBERS_CHUNK:
                 await super().dispatch_event(data, seq, event)
             return
+        if self._alarm is None:  # neither IDENTIFY nor RESUME waits for it
+            return
         try:
-            await super().dispatch_event(_ready(data) if event == "READY" else data, seq, event)
+            await super().dispatch_event(self._admitted(data) if event == "READY" else data, seq, event)
         except (KeyError, TypeError, AttributeError, Malformed):
             self.end(f"{event} could not be read")
             return
@@ -154,7 +267,26 @@ class GatewaySocket(GatewayClient):
         if event == "READY":
             self._starts.backoff.establish()
 
-    async def reconnect(self, *, resume: bool = False, code: int = 1012, url: str | None = None) -> None:
+    def _admitted(self, data: Any) -> Message:
+        """READY's data with a list of servers, which may be empty, and with an address for RESUME.
+
+        Raises `Malformed` where it names no bot.
+        """
+        snowflake(record(data, "user"), "id")
+        guilds = data.get("guilds")
+        listed = guilds if isinstance(guilds, list) else []
+        named, began_at = data.get("resume_gateway_url"), str(self.ws_url)
+        if not session_may_name(named, began_at):
+            if named is not None:
+                self._log.warning("READY named an address that is none of the gateway's: not used")
+            named = began_at
+        return {
+            **data,
+            "guilds": [guild for guild in listed if isinstance(guild, dict) and "id" in guild],
+            "resume_gateway_url": named.partition("?")[0],
+        }
+
+    async def reconnect(self, *, resume: bool = False, code: int = NO_CODE, url: str | None = None) -> None:
         """Continue the session on a new connection, or end it. Several tasks may notice the loss at once.
 
         `url` is left to `_resume`: Discord wants it to be that of READY each time.
@@ -166,8 +298,8 @@ class GatewaySocket(GatewayClient):
                 return
             self._closed.clear()
             self._answered()
-            await self._hang_up(code)
-            reason = f"the connection was closed with {code}" if code != 1012 else "the connection was lost"
+            await self._hang_up(ANY_CODE)
+            reason = f"the connection was closed with {code}" if code else "the connection was lost"
             if resume and self.session_id and code not in NEW_SESSION_CODES:
                 await self._resume(reason, str(self.ws_resume_url or self.ws_url))
             else:
@@ -176,12 +308,20 @@ class GatewaySocket(GatewayClient):
     async def send_heartbeat(self) -> None:
         """See the library's. Between two connections no heartbeat is sent, and no answer is expected.
 
-        Nor is one while the socket waits for its turn to identify: nobody reads it then.
+        Nor is one while the socket waits for its turn to identify: nobody reads it then. Whoever receives
+        notices that a connection is closed.
         """
         if self.ws is not None:
-            await super().send_heartbeat()
+            with suppress(OSError, aiohttp.ClientError):
+                await super().send_heartbeat()
         if self.ws is None or self._waits_for_turn:
             self._acknowledged.set()
+
+    async def _send_requested_heartbeat(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._requested_heartbeat_at >= REQUESTED_HEARTBEAT_GAP:
+            self._requested_heartbeat_at = now
+            await self.send_heartbeat()
 
     async def _resume(self, reason: str, url: str) -> None:
         while not self.ending:
@@ -203,7 +343,9 @@ class GatewaySocket(GatewayClient):
                 await super().reconnect(resume=True, url=url)
             except BROKEN as error:
                 reason = _reason(error)
-                await self._hang_up(1012)
+                await self._hang_up(ANY_CODE)
+            except WebSocketClosed as error:  # the task that sends heartbeats would keep it to itself
+                self._end(error)
             else:
                 return
 
@@ -256,22 +398,22 @@ class GatewaySession(ConnectionState):
 
 
 def _hello(message: Any) -> Message:
-    """The message, if it is a HELLO with a usable interval. Raises `ValueError`."""
+    """A HELLO with an interval, in milliseconds, that is kept to. Raises `ValueError` where it is none."""
     try:
-        interval = float(message["d"]["heartbeat_interval"]) / 1000
+        seconds = float(message["d"]["heartbeat_interval"]) / 1000
     except (KeyError, TypeError, OverflowError):
         raise ValueError("no HELLO") from None
-    if not (math.isfinite(interval) and 0.0 < interval <= LONGEST_HEARTBEAT):
+    if not (math.isfinite(seconds) and 0.0 < seconds <= LONGEST_HEARTBEAT):
         raise ValueError("no HELLO")
-    return dict(message)
+    seconds = min(max(seconds, LEAST_GAP_OF_HEARTBEATS), MOST_GAP_OF_HEARTBEATS)
+    return {**message, "d": {"heartbeat_interval": seconds * 1000}}
 
 
-def _ready(data: Any) -> Message:
-    """READY's data with a list of servers, which may be empty. Raises `Malformed` where it names no bot."""
-    snowflake(record(data, "user"), "id")
-    guilds = data.get("guilds")
-    listed = guilds if isinstance(guilds, list) else []
-    return {**data, "guilds": [guild for guild in listed if isinstance(guild, dict) and "id" in guild]}
+def _parsed(text: str | bytes) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise NotJson from None
 
 
 def _reason(error: Exception) -> str:

@@ -17,6 +17,9 @@ LONGEST_WAIT = 86_400.0
 MOST_CONCURRENT = 1_000
 """Buckets of identifies; the largest bots have 64."""
 
+MOST_IDENTIFIES = 1_000_000
+"""In a day; the largest bots have some thousands."""
+
 WRONG_TOKEN = "Discord rejected the bot's token: set DISCORD_TOKEN to a valid one"  # noqa: S105  # a sentence
 
 
@@ -66,7 +69,7 @@ class StartLimit:
         if not isinstance(remaining, int) or isinstance(remaining, bool):
             raise ValueError("session_start_limit has no remaining")
         return cls(
-            remaining,
+            min(remaining, MOST_IDENTIFIES),
             bounded_seconds(limit.get("reset_after"), 0.001),
             min(_count(limit.get("max_concurrency")), MOST_CONCURRENT),
             min(_count(answer.get("shards")), MOST_SHARDS),
@@ -81,11 +84,13 @@ async def ask_discord(api: DiscordApi) -> StartLimit:
         headers = {"Authorization": f"Bot {api.token}"}
         request = api.client.build_request("GET", f"{api.url}/gateway/bot", headers=headers)
         response = await bounded_http.send(api.client, request)
-        api.limits.note(response.status_code, response.headers, json_of(response))
+        told = json_of(response)
+        api.limits.note(response.status_code, response.headers, told)
         if response.status_code == 401:
             raise ListenerRefused(WRONG_TOKEN)
         if not response.is_success:
-            retry_after = bounded_seconds(response.headers.get("retry-after"))
+            in_body = told.get("retry_after") if isinstance(told, dict) else None
+            retry_after = max(bounded_seconds(response.headers.get("retry-after")), bounded_seconds(in_body))
             raise GatewayUnavailable(f"GET /gateway/bot was answered {response.status_code}", retry_after)
         return StartLimit.parse(response.json())
     except (httpx.HTTPError, ValueError, RecursionError) as error:

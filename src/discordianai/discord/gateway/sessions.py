@@ -61,7 +61,7 @@ class Sessions:
     def _make_shared(self, listener: ModuleType) -> "SharedParts":
         parts, options, limits = self._parts, self._parts.options.now, self._parts.api.limits
         guilds = ShardedGuilds(self._shards.ids, self._shards.total)
-        rest = listener.SharedRest(options, parts.commands, limits, parts.figures, len(self._shards.ids))
+        rest = listener.SharedRest(options, parts.commands, limits, parts.figures)
         shared: SharedParts = listener.SharedParts(
             options,
             InteractionRouter(parts.options, parts.commands, guilds),

@@ -10,22 +10,21 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import aiohttp
 import structlog
 from interactions.api.http.route import Route
-from interactions.client.errors import HTTPException
 
 from discordianai.discord.bridge import shared_tasks
 from discordianai.discord.commands.registration import synchronise
 from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.gateway.http_client import ListenerHTTPClient, RefusalsAtDebug
+from discordianai.discord.events.payload import Malformed, record, snowflake
+from discordianai.discord.gateway.http_client import ListenerHTTPClient, RefusalsAtDebug, RestUnavailable
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.options import BotOptions
 
 
 class SharedRest:
-    """See the module. `shards` is how many sessions there may be."""
+    """See the module."""
 
     def __init__(
         self,
@@ -33,13 +32,11 @@ class SharedRest:
         commands: OfferedCommands,
         limits: ApplicationLimits,
         figures: DiscordCounter,
-        shards: int = 1,
     ) -> None:
         self._options = options
         self._commands = commands
         self._limits = limits
         self._figures = figures
-        self._shards = shards
         self._lock = asyncio.Lock()
         self._http: ListenerHTTPClient | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -72,10 +69,10 @@ class SharedRest:
         # A class attribute is where the library keeps it.
         Route.BASE = self._options.api_url
         logger = RefusalsAtDebug(logging.getLogger("interactions"))
-        http = ListenerHTTPClient(self._limits, self._shards, logger=logger)
+        http = ListenerHTTPClient(self._limits, logger=logger)
         try:
             await http.login(self._options.token_text)
-            application = await http.get_current_bot_information()
+            application_id = await _application_id(http)
         except BaseException as error:
             self._failure = error if isinstance(error, Exception) else None
             await http.close()
@@ -83,7 +80,7 @@ class SharedRest:
         self._http, self._failure = http, None
         with shared_tasks():
             # Meanwhile the gateway connects: commands that Discord knows already work as soon as it has.
-            synchronising = self._synchronise(http, int(application["id"]))
+            synchronising = self._synchronise(http, application_id)
             self._tasks = [
                 asyncio.create_task(synchronising),
                 asyncio.create_task(self._figures.watch()),
@@ -100,5 +97,13 @@ class SharedRest:
     async def _synchronise(self, http: ListenerHTTPClient, application_id: int) -> None:
         try:
             await synchronise(http, application_id, self._options, self._commands)
-        except (HTTPException, aiohttp.ClientError, OSError) as error:
+        except Exception as error:  # a task of nobody's: Discord may answer anything
             self._log.error("commands could not be registered", reason=type(error).__name__)
+
+
+async def _application_id(http: ListenerHTTPClient) -> int:
+    answer = await http.get_current_bot_information()
+    try:
+        return snowflake(record({"application": answer}, "application"), "id")
+    except Malformed:
+        raise RestUnavailable("Discord named no application of the bot's") from None

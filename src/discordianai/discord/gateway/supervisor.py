@@ -57,7 +57,7 @@ class GatewaySupervisor:
 
     async def _recommended(self) -> ShardRange:
         """As many as Discord recommends; asked for until it says so. Raises `ListenerRefused`."""
-        backoff = Backoff(LEAST_GAP, LEAST_GAP, LONGEST_GAP)
+        backoff, told = Backoff(LEAST_GAP, LEAST_GAP, LONGEST_GAP), set[str]()
         while True:
             await trio.sleep(backoff.delay())
             backoff.begin()
@@ -67,7 +67,9 @@ class GatewaySupervisor:
                 backoff.lose()
                 backoff.hold(error.retry_after)
                 self._figures.note_wait(str(error), backoff.delay())
-                self._log.warning("it is not known yet how many shards there should be", reason=str(error))
+                log = self._log.debug if str(error) in told else self._log.warning
+                told.add(str(error))
+                log("it is not known yet how many shards there should be", reason=str(error))
                 continue
             shards = all_of(limit.shards if limit is not None else 1)
             self._log.info("shards as Discord recommends", shards=shards.total)
