@@ -95,6 +95,35 @@ def test_a_second_jump_is_another_one_that_has_to_last_itself() -> None:
     assert clock() == pytest.approx(began + 5 * TAKEN_OVER_AFTER)
 
 
+def test_a_clock_that_is_set_to_and_fro_is_logged_once_in_half_an_hour() -> None:
+    """Two programs may set it in turn, every second; neither is followed."""
+    clocks = Clocks()
+    clock = SteadyClock(clocks.system, clocks.steady)
+    began = clock()
+    with capture_logs() as logs:
+        for number in range(3600):
+            clocks.ahead += HOUR if number % 2 == 0 else -HOUR
+            clocks.wait(1)
+            clock()
+    assert clock() == pytest.approx(began + 3600)
+    told = [log["event"] for log in logs if log["log_level"] != "debug"]
+    assert told == ["system clock jumped: new time not used yet", "system clock corrected"] * 2
+
+
+def test_a_clock_that_runs_at_another_speed_is_logged_once_in_half_an_hour() -> None:
+    clocks = Clocks()
+    clock = SteadyClock(clocks.system, clocks.steady)
+    began = clock()
+    with capture_logs() as logs:
+        for _ in range(3600):
+            clocks.ahead += HOUR
+            clocks.wait(1)
+            clock()
+    assert clock() == pytest.approx(began + 3600)
+    told = [log["event"] for log in logs if log["log_level"] != "debug"]
+    assert told == ["system clock jumped: new time not used yet"] * 2
+
+
 def test_how_far_a_clock_was_set_is_known_within_a_boot_only() -> None:
     """After another boot, nothing relates the two readings."""
     before = ClockReading("a", 100.0)

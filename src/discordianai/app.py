@@ -147,7 +147,7 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
         pseudonyms.use(identifier_key)
         listed = OfferedModels(_provider_options(settings), instruments.models.listed)
         rules = live.part(partial(_context_rules, listed=listed))
-        contexts = ContextBuilder(store, channels, rules, estimator, identifier_key)
+        contexts = ContextBuilder(store, channels, rules, estimator, identifier_key, clock)
         offer = Offer(settings.models_by_provider, listed)
         bot = _make_bot(live, instruments, channels, contexts, notifier, offer)
         async with (
@@ -195,7 +195,8 @@ def _make_bot(
         user,
         lambda question: audit.refused(question.person, question.place, RefusalCause.LIMIT),
     )
-    reader = AttachmentReader(discord.http, settings.discord.api_url, live.part(_attachment_limits))
+    clock = instruments.clock
+    reader = AttachmentReader(discord.http, settings.discord.api_url, live.part(_attachment_limits), clock)
     journal = Journal(store, instruments.counts)
     deliver = Deliveries(options, offer.searches, answer_service, journal, api, reader)
     tasks = QuestionTasks(
@@ -218,7 +219,7 @@ def _make_bot(
     )
     admission = Admission(offer, user, server, instruments.open_questions, numbers)
     gateway = GatewaySupervisor(GatewayParts(options, offered, admission, api, instruments.figures))
-    retention = GuildRetention(store, channels, conversations)
+    retention = GuildRetention(store, channels, conversations, clock)
     runner = CommandRunner(services, api, instruments.figures)
     return Bot(options, gateway, tasks, journal, store, runner, channels, retention, notifier, numbers)
 

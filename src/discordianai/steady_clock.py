@@ -23,7 +23,8 @@ minutes."""
 class SteadyClock:
     """A callable that returns seconds since the epoch; thread-safe.
 
-    The first call after a jump notices it; its beginning and its end are logged.
+    The first call after a jump notices it; its beginning and its end are logged. Those of a clock that is set
+    again and again are logged once in `TAKEN_OVER_AFTER`.
     """
 
     def __init__(
@@ -34,6 +35,8 @@ class SteadyClock:
         self._offset = system() - steady()
         self._jumped_at: float | None = None
         self._jump = 0.0
+        self._told = False
+        self._told_at = -TAKEN_OVER_AFTER
         self._log = structlog.get_logger("discordianai.clock")
 
     @property
@@ -50,14 +53,21 @@ class SteadyClock:
             self._follow(offset)
         elif self._jumped_at is None or abs(jump - self._jump) > TOLERANCE:
             self._jumped_at, self._jump = steady, jump
-            self._log.warning("system clock jumped: new time not used yet", seconds=round(jump))
+            self._tell_of_jump(steady)
         elif steady - self._jumped_at >= TAKEN_OVER_AFTER:
             self._log.warning("system clock's new time now in use", seconds=round(jump))
-            self._offset, self._jumped_at, self._jump = offset, None, 0.0
+            self._offset, self._jumped_at, self._jump, self._told = offset, None, 0.0, False
         return steady + self._offset
+
+    def _tell_of_jump(self, steady: float) -> None:
+        log = self._log.debug
+        if steady - self._told_at >= TAKEN_OVER_AFTER:
+            self._told, self._told_at, log = True, steady, self._log.warning
+        log("system clock jumped: new time not used yet", seconds=round(self._jump))
 
     def _follow(self, offset: float) -> None:
         if self._jumped_at is not None:
-            self._log.info("system clock corrected", seconds=round(-self._jump))
-            self._jumped_at, self._jump = None, 0.0
+            log = self._log.info if self._told else self._log.debug
+            log("system clock corrected", seconds=round(-self._jump))
+            self._jumped_at, self._jump, self._told = None, 0.0, False
         self._offset = offset

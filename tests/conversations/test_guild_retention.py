@@ -26,3 +26,17 @@ async def test_only_a_complete_list_of_servers_says_that_the_others_were_left() 
             await trio.testing.wait_all_tasks_blocked()
             assert await store.present() == present
         nursery.cancel_scope.cancel()
+
+
+async def test_a_system_clock_that_is_far_ahead_ends_no_grace() -> None:
+    """What was said is deleted by the clock by which the server was left."""
+    store = MemoryStore(clock=lambda: 1000.0)
+    options = Live(ConversationOptions(grace_days=1.0))
+    retention = GuildRetention(store, ChannelSettingsCache(store), options, lambda: 1000.0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(retention.run)
+        for guild_ids in ({5, 6}, {5}):
+            retention.note(GuildList(frozenset(guild_ids), frozenset({0})))
+            await trio.testing.wait_all_tasks_blocked()
+        assert await store.left_before(1001.0) == (6,)
+        nursery.cancel_scope.cancel()

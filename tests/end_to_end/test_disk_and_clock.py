@@ -17,6 +17,7 @@ from tests.end_to_end.test_crashes import killed_while_streaming, turns
 pytestmark = pytest.mark.slow
 
 HOUR = 3600
+YEARS = 365 * 24 * HOUR
 
 
 @pytest.fixture
@@ -79,6 +80,21 @@ async def test_a_question_left_by_a_crash_is_completed_where_it_was_asked_though
             await scene.wait_answered(1)
             assert squeezed(said(interaction)) == squeezed(wanted("why is the sky blue?"))
             assert len(scene.sandbox.discord.channel_messages) == 0
+
+
+@pytest.mark.parametrize("jump", [-50 * YEARS, 60 * YEARS])
+async def test_a_clock_that_is_years_wrong_makes_nobody_forget(
+    stage: Stage, faults: Faults, jump: int
+) -> None:
+    """What is said meanwhile is remembered, then and when the clock is right again."""
+    prompts = ["why is the sky blue?", "why is grass green?", "why is snow white?"]
+    async with stage(environment=faults.environment) as scene:
+        for prompt, ahead in zip(prompts, (jump, jump, 0), strict=True):
+            faults.set(clock_ahead=ahead)
+            await scene.ask(prompt)
+            asked = str(scene.sandbox.openai.requests[-1]["input"])
+            assert all(earlier in asked for earlier in prompts[: prompts.index(prompt)])
+        assert await scene.bot.stop() == 0
 
 
 async def test_a_clock_that_jumps_under_the_bot_is_logged_once_and_disturbs_nobody(

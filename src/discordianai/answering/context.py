@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from itertools import chain
 from types import MappingProxyType
@@ -172,7 +172,7 @@ class ContextRules:
 
 @dataclass(frozen=True, slots=True)
 class QuestionContext:
-    """One question in its conversation, as it was when its turn came."""
+    """One question in its conversation, as it was when its turn came. `clock` tells the time of day."""
 
     question: Question
     key: ConversationKey
@@ -181,6 +181,7 @@ class QuestionContext:
     rules: ContextRules
     estimator: TokenEstimator
     identifiers: "Identifiers"
+    clock: Callable[[], float] = time.time
 
     @property
     def wanted_model(self) -> str:
@@ -204,7 +205,7 @@ class QuestionContext:
     def has(self, kind: FileKind) -> bool:
         """Whether a file of that kind goes along, with the question or with what was asked before it."""
         earlier = next((turn.attachments for turn in reversed(self.history) if turn.attachments), ())
-        now = time.time()
+        now = self.clock()
         return any(
             file.kind is kind and not file.expired(now) for file in (*self.question.readable_again, *earlier)
         )
@@ -230,7 +231,7 @@ class QuestionContext:
         )
         left = self.rules.input_tokens(model) - self.estimator.estimate(model, (instructions, asked.text))
         left -= of_attached(asked)
-        history = with_files(self.history, provider, time.time())
+        history = with_files(self.history, provider, self.clock())
         turns = fitting(history, left, lambda turn: self.estimator.of_turn(model, turn) + of_attached(turn))
         return ChatRequest(
             model=model,
@@ -278,7 +279,7 @@ class QuestionContext:
 
     def exchange(self, answer: str) -> QuestionAndAnswer:
         """The question and its answer as they are remembered."""
-        now = time.time()
+        now = self.clock()
         said = self.key.spoken(self.question.person, self.kept)
         asked = Turn(Role.USER, said, now, attachments=self.question.readable_again)
         turns = (asked, Turn(Role.ASSISTANT, answer, now))
@@ -286,7 +287,10 @@ class QuestionContext:
 
 
 class ContextBuilder:
-    """Looks up earlier turns, and the settings of the channel."""
+    """Looks up earlier turns, and the settings of the channel.
+
+    `clock` is the store's: what is said gets its time from it, and the store forgets by it.
+    """
 
     def __init__(
         self,
@@ -295,12 +299,14 @@ class ContextBuilder:
         rules: Live[ContextRules],
         estimator: TokenEstimator,
         identifier_key: bytes,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._channels = channels
         self._rules = rules
         self._estimator = estimator
         self._identifiers = Identifiers(identifier_key)
+        self._clock = clock
 
     def key(self, question: Question) -> ConversationKey:
         """The conversation that a question belongs to."""
@@ -325,7 +331,9 @@ class ContextBuilder:
         # In direct messages with others, a person's settings would hold for what the rest ask.
         among_others = question.place.guild_id is None and not question.address.as_member
         channel = ChannelSettings() if among_others else self._channels.of(question.place)
-        return QuestionContext(question, key, history, channel, rules, self._estimator, self._identifiers)
+        return QuestionContext(
+            question, key, history, channel, rules, self._estimator, self._identifiers, self._clock
+        )
 
 
 def _marked(turn: Turn) -> Turn:

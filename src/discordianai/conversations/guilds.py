@@ -1,6 +1,7 @@
 """The bot's servers and channels in memory: their settings, and what is deleted after it left one."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -81,14 +82,20 @@ class GuildRetention:
     """On the trio thread.
 
     A server counts as left only if the bot was known to be in it: people also use it where it has never been.
+    `clock` is the store's.
     """
 
     def __init__(
-        self, store: Store, channels: ChannelSettingsCache, options: Live[ConversationOptions]
+        self,
+        store: Store,
+        channels: ChannelSettingsCache,
+        options: Live[ConversationOptions],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._channels = channels
         self._options = options
+        self._clock = clock
         self._log = structlog.get_logger("discordianai.conversations.guilds")
         self._news, self._heard = trio.open_memory_channel[GuildList](100)
 
@@ -137,7 +144,7 @@ class GuildRetention:
             await trio.sleep(LOOK_EVERY)
 
     async def _drop_left(self) -> None:
-        for guild_id in await self._store.left_before(time.time() - self._options.now.grace):
+        for guild_id in await self._store.left_before(self._clock() - self._options.now.grace):
             removed = await self._store.drop_guild(guild_id)
             await self._channels.open()  # what was set for its channels is gone, too
             self._log.info("a left server's data deleted", turns=removed.turns, erased=removed.erased)

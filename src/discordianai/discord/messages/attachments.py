@@ -6,7 +6,7 @@ The content determines the type of a file: names, content types and sizes are th
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import httpx
@@ -100,12 +100,22 @@ class _ReadFile:
 
 
 class AttachmentReader:
-    """Reads from Discord's CDN, and from `api_url`'s origin where that is not the real Discord."""
+    """Reads from Discord's CDN, and from `api_url`'s origin where that is not the real Discord.
 
-    def __init__(self, client: httpx.AsyncClient, api_url: str, limits: Live[Limits]) -> None:
+    `clock` tells the time of day.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        api_url: str,
+        limits: Live[Limits],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._client = client
         self._api = addresses.read(api_url)
         self._limits = limits
+        self._clock = clock
 
     async def read(self, question: Question, deadline: float = math.inf) -> Question:
         """The question with its files in it, by `deadline` on trio's clock. Raises `Unreadable`.
@@ -163,7 +173,7 @@ class AttachmentReader:
 
     async def _read(self, file: Attachment) -> _ReadFile:
         """Determine the type first, and read only text files to the end. Raises `Unreadable`."""
-        if file.expired(time.time()):
+        if file.expired(self._clock()):
             raise Unreadable(EXPIRED.format(name=_named(file)))
         try:
             async with self._client.stream("GET", file.url, timeout=READ_TIMEOUT, headers=PLAIN) as response:
