@@ -215,6 +215,45 @@ async def test_a_file_that_is_removed_while_in_use_is_begun_anew(tmp_path: Path)
         assert await store.recent(ANN, 50) == exchange(2)
 
 
+@pytest.mark.parametrize("removed", [("-wal",), ("-shm",), ("-wal", "-shm")])
+async def test_a_log_that_is_removed_while_in_use_is_begun_anew_and_nothing_of_it_is_lost(
+    tmp_path: Path, removed: tuple[str, ...]
+) -> None:
+    """Without it at its place, a process that is killed would lose what was said since."""
+    path, killed = tmp_path / DATABASE, tmp_path / "killed"
+    async with open_store(path, pace=QUICK) as store:
+        await store.append(ANN, exchange(1))
+        gone = [path.with_name(path.name + suffix) for suffix in removed]
+        for file in gone:
+            file.unlink()
+        await until(lambda: all(file.exists() for file in gone))
+        await until(lambda: store.health.writable)
+        await store.append(BOB, exchange(2))
+        assert await store.recent(ANN, 50) == exchange(1)
+        for suffix in ("", "-wal"):  # what there is if the process is killed now
+            killed.with_name(f"killed{suffix}").write_bytes(path.with_name(path.name + suffix).read_bytes())
+    for file in (path, killed):
+        assert integrity(file) == "ok"
+        async with open_store(file, pace=SLOW) as store:
+            assert await store.recent(ANN, 50) == exchange(1)
+            assert await store.recent(BOB, 50) == exchange(2)
+
+
+async def test_a_log_that_is_emptied_while_in_use_is_begun_anew(tmp_path: Path) -> None:
+    """What was only in it is lost, and what is said from then on is not."""
+    path = tmp_path / DATABASE
+    async with open_store(path, pace=QUICK) as store:
+        await store.append(ANN, exchange(1))
+        os.truncate(path.with_name(f"{path.name}-wal"), 0)
+        with suppress(KeptInMemory):
+            await store.append(BOB, exchange(2))
+        await until(lambda: store.health.writable and not store.health.kept)
+        assert await store.recent(BOB, 50) == exchange(2)
+    assert integrity(path) == "ok"
+    async with open_store(path, pace=SLOW) as store:
+        assert await store.recent(BOB, 50) == exchange(2)
+
+
 async def test_a_link_that_is_put_in_its_place_while_in_use_is_not_followed(tmp_path: Path) -> None:
     """The other file is left alone, memory goes on, and what was said is written when the link is gone."""
     path, other = tmp_path / DATABASE, tmp_path / "other"

@@ -7,6 +7,7 @@ be kept in memory, and counts it as kept until its commit comes back.
 
 import math
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 import trio
+from structlog.typing import FilteringBoundLogger
 
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.engine.backlog import Backlog, Write
@@ -25,6 +27,12 @@ from discordianai.metric import Latency
 
 LAST_TRY = 5.0
 """Seconds to write what is still kept in memory when the bot ends."""
+
+WELL_AFTER = 600.0
+"""Seconds that the database must have taken all writes before a further failure is logged like the first: one
+that fails now and then would fill the log."""
+
+AGAIN = 2
 
 Statements = TypeVar("Statements")
 _Contra = TypeVar("_Contra", contravariant=True)
@@ -58,6 +66,49 @@ class Engine(Protocol[_Contra]):
         """The error in a few words for the operator."""
 
 
+class Outages:
+    """Logs when the database begins to fail, and when that is over.
+
+    What makes it fail again and again is logged once as that, and not again before it has been well for a
+    while.
+    """
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
+        self._times: Counter[str] = Counter()
+        self._ended_at: float | None = None
+
+    @property
+    def _again_and_again(self) -> bool:
+        return any(times > 1 for times in self._times.values())
+
+    def begin(self, reason: str) -> None:
+        """It takes nothing now."""
+        self._ended_at = None
+        self._times[reason] += 1
+        if self._times[reason] == 1:
+            self._log.error("conversations are kept in memory only", reason=reason)
+        elif self._times[reason] == AGAIN:
+            self._log.error("the database fails again and again", reason=reason)
+        else:
+            self._log.debug("conversations are kept in memory only", reason=reason)
+
+    def end(self) -> None:
+        """It takes writes again."""
+        self._ended_at = trio.current_time()
+        log = self._log.debug if self._again_and_again else self._log.info
+        log("conversations are kept in the database again")
+
+    def check(self) -> None:
+        """To be called now and then."""
+        if self._ended_at is None or trio.current_time() - self._ended_at < WELL_AFTER:
+            return
+        if self._again_and_again:
+            self._log.info("the database has not failed for a while")
+        self._ended_at = None
+        self._times.clear()
+
+
 class DurableWrites(Generic[Statements]):
     """On the trio thread; `run` is its task."""
 
@@ -68,6 +119,7 @@ class DurableWrites(Generic[Statements]):
         self._guard = Guard(self._log, "bug after a write")
         self._health = Health()
         self._logged: set[str] = set()
+        self._outages = Outages(self._log)
         self._slow = Slowness(engine.slow_part, self._log)
         self._backlog = Backlog[Statements]()
         self._late: list[Write[Statements]] = []
@@ -141,6 +193,7 @@ class DurableWrites(Generic[Statements]):
     def check(self) -> None:
         """Call periodically: logs once writes are no longer slow."""
         self._slow.check()
+        self._outages.check()
 
     async def write(self, write: Write[Statements]) -> Any:  # what the statements return
         """Commit a write. Raises `StoreError`; `KeptInMemory` where it will be committed later.
@@ -246,7 +299,7 @@ class DurableWrites(Generic[Statements]):
         """Log each reason once until the database can be written again."""
         if self._health.writable:
             self._health = Health(writable=False, reason=reason, since=time.time())
-            self._log.error("conversations are kept in memory only", reason=reason)
+            self._outages.begin(reason)
         elif reason not in self._logged:
             self._log.error("conversations are still kept in memory only", reason=reason)
         self._logged.add(reason)
@@ -260,7 +313,8 @@ class DurableWrites(Generic[Statements]):
         finally:
             self._recovering = False
         if written:
-            self._log.info("conversations are kept in the database again")
+            if not self._health.writable:
+                self._outages.end()
             self._health, self._cause = Health(), None
             self._logged.clear()
         return written

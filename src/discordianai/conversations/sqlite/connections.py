@@ -47,7 +47,8 @@ def decode_leniently(text: bytes) -> str:
 class Connections:
     """The open file. One thread at a time uses each connection.
 
-    `descriptor` is the file itself; `log` identifies its write-ahead log at `log_path`.
+    `descriptor` is the file itself; `log` identifies its write-ahead log at `log_path`, and `index` the index
+    of that, by which processes tell each other what they use.
     """
 
     writer: sqlite3.Connection
@@ -56,6 +57,7 @@ class Connections:
     descriptor: int
     log: os.stat_result
     log_path: Path
+    index: os.stat_result
 
     def close(self) -> None:
         """Close the file. Nothing may be running any more."""
@@ -81,8 +83,10 @@ def open_connections(path: Path, report: Report = no_report) -> Connections:
         _touch_every_table(opened[0])
         opened.extend(connect(path, cache_kib=1024) for _ in range(READERS))
         opened.append(connect(path, cache_kib=256, busy_timeout=CHECKPOINT_TIMEOUT))
-        log = files.log_of(path)
-        return Connections(opened[0], tuple(opened[1:-1]), opened[-1], descriptor, log.stat(), log)
+        log, index = files.log_of(path), files.index_of(path)
+        return Connections(
+            opened[0], tuple(opened[1:-1]), opened[-1], descriptor, log.stat(), log, index.stat()
+        )
     except BaseException:
         _close(opened, descriptor)
         raise

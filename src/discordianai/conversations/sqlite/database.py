@@ -132,7 +132,9 @@ class Database:
             repair.was_replaced, self._path, present, limiter=self._thread
         )
         if replaced:
-            self.writes.mark_unwritable(f"the database {self._path} was removed or replaced while in use")
+            self.writes.mark_unwritable(
+                f"the database {self._path} or its log was removed or replaced while in use"
+            )
         return replaced
 
     async def recover(self) -> bool:
@@ -203,6 +205,8 @@ class Database:
             try:
                 if self._connections is not None:
                     repair.close(self._path, self._connections)
+            except (sqlite3.Error, OSError) as error:  # all that could be written is
+                self._log.warning("database not closed as it should be", reason=errors.reason(error))
             finally:
                 self._lock.release()
 

@@ -41,6 +41,11 @@ def log_of(database: Path) -> Path:
     return database.with_name(database.name + "-wal")
 
 
+def index_of(database: Path) -> Path:
+    """The index of the write-ahead log, which all processes share that have the database open."""
+    return database.with_name(database.name + "-shm")
+
+
 def files(database: Path) -> list[Path]:
     """The database itself first, and its lock last."""
     return [database.with_name(database.name + suffix) for suffix in ("", *COMPANIONS, LOCK)]

@@ -49,22 +49,39 @@ def set_aside(path: Path) -> None:
 def check_writable(path: Path, connections: Connections) -> bool:
     """Whether the open connections can still be used: the file is at its path, and accepts writes.
 
-    False where the file has to be opened anew. Raises `sqlite3.Error` where it refuses writes.
+    False where the file has to be opened anew, also because less is in it than was written. Raises
+    `sqlite3.Error` where it refuses writes.
     """
     if was_replaced(path, connections):
         return False
-    with transaction(connections.writer):
-        bookkeeping_table.probe(connections.writer)
+    try:
+        with transaction(connections.writer):
+            bookkeeping_table.probe(connections.writer)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_IOERR_SHORT_READ:
+            raise
+        return False
     return True
 
 
 def was_replaced(path: Path, connections: Connections) -> bool:
-    """Whether the open file was removed or replaced: what is written to it is lost when it is closed.
+    """Whether the open file, its log or the log's index was removed or replaced: what is written may be lost.
 
-    False where its folder may not be read; the open file takes writes all the same.
+    Another program would begin a log of its own, or not know that this one is in use; and a process that is
+    killed would lose what is only in a removed log.
     """
+    opened = {
+        path: os.fstat(connections.descriptor),
+        files.log_of(path): connections.log,
+        files.index_of(path): connections.index,
+    }
+    return any(_is_elsewhere(file, status) for file, status in opened.items())
+
+
+def _is_elsewhere(path: Path, opened: os.stat_result) -> bool:
+    """False where its folder may not be read; the open file takes writes all the same."""
     try:
-        return not os.path.samestat(path.lstat(), os.fstat(connections.descriptor))
+        return not os.path.samestat(path.lstat(), opened)
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:
@@ -75,16 +92,16 @@ def close(path: Path, connections: Connections) -> None:
     """Close the connections. Raises `sqlite3.Error`.
 
     Where another file has taken the database's place, SQLite leaves the log behind, and would replay it into
-    that other file and damage it. So the log is emptied first where possible, and removed.
+    that other file and damage it. So the log is emptied first where possible, and removed. One that was
+    removed is emptied, too: nobody would find what is in it.
     """
     log = files.log_of(path)
-    stale = (
-        was_replaced(path, connections) and log.exists() and os.path.samestat(log.lstat(), connections.log)
-    )
-    if stale:
+    other = _is_elsewhere(path, os.fstat(connections.descriptor))
+    stale = other and log.exists() and os.path.samestat(log.lstat(), connections.log)
+    if was_replaced(path, connections):
         with suppress(sqlite3.Error):  # it goes where the file is now, if it is anywhere
             connections.checkpointer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     connections.close()
     if stale:
-        path.with_name(path.name + "-shm").unlink(missing_ok=True)
-        log.unlink()
+        files.index_of(path).unlink(missing_ok=True)
+        log.unlink(missing_ok=True)
