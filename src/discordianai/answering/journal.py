@@ -32,11 +32,13 @@ class Journal:
         self._store = store
         self._counts = counts
         self._unread = False
+        self._unstored = False
         self._log = structlog.get_logger("discordianai.answering.journal")
 
     async def accept(self, question: Question) -> JournalResult:
         """Store a question that is about to be acknowledged. Raises `StoreError`."""
         if await self._store.accept(question):
+            self._unstored = False
             return JournalResult.STORED
         self._counts.replayed()
         return JournalResult.REPLAYED
@@ -45,8 +47,10 @@ class Journal:
         """Count a question that could not be stored, or not in time; from any thread."""
         self._counts.unprotected()
         reason = type(error).__name__
-        # The store has logged once for all questions that it keeps them in memory.
-        log = self._log.debug if isinstance(error, KeptInMemory) else self._log.warning
+        # Once until one is stored again. And the store has logged that it keeps them in memory.
+        told = self._unstored or isinstance(error, KeptInMemory)
+        self._unstored = True
+        log = self._log.debug if told else self._log.warning
         log("question not protected against a crash", question=question.number, reason=reason)
         return JournalResult.NOT_STORED
 
