@@ -15,6 +15,7 @@ import httpx
 import pytest
 import trio
 from interactions.api.http.route import Route
+from structlog.testing import capture_logs
 
 from discordianai.answering.journal import JournalResult
 from discordianai.answering.open_questions import OpenQuestions
@@ -453,3 +454,38 @@ async def test_a_bug_over_a_message_is_told_in_its_channel(
     (told,) = scene.discord.channel_messages
     assert told.content == FAILED
     assert scene.backend.calls == ["enqueue", "give up, forget"]
+
+
+async def test_an_interaction_of_a_kind_that_the_bot_does_not_know_is_answered(scene: Scene) -> None:
+    """Discord may add kinds, and whoever uses one waits; Discord's own question is no person's."""
+    unknown, ping = scene.ask(), scene.ask()
+    unknown.payload["type"], ping.payload["type"] = 77, 1
+    await scene.take(unknown, ping)
+    assert unknown.text == FAILED
+    assert ping.response_type is None
+
+
+@pytest.mark.parametrize("missing", ["id", "token", "type", "application_id", "data", "user", "channel_id"])
+async def test_an_interaction_that_cannot_be_read_is_a_line_in_the_log_and_no_traceback(
+    scene: Scene, missing: str
+) -> None:
+    """Once for each reason, however many come; whoever can be told is told."""
+    payload = dict(scene.ask().payload)
+    payload["user"] = payload.pop("member")["user"]
+    del payload["guild_id"], payload[missing]
+    odd = [{**payload, "id": str(asked.id), "token": asked.token} for asked in (scene.ask(), scene.ask())]
+    for each in odd:
+        if missing in {"id", "token"}:
+            del each[missing]
+
+    async def use(handler: InteractionHandler) -> None:
+        for each in odd:
+            await handler.interaction(each)
+
+    with capture_logs() as logs:
+        await scene.with_handler(use)
+    told = [log for log in logs if log["log_level"] in {"warning", "error"}]
+    assert [log["event"] for log in told] == ["malformed gateway event ignored"]
+    if missing not in {"id", "token"}:
+        texts = [scene.discord.interactions[each["token"]].text for each in odd]
+        assert texts == [FAILED, FAILED]

@@ -179,8 +179,13 @@ Interaction = (
 
 
 def parse(payload: Payload) -> Interaction | None:
-    """Read an INTERACTION_CREATE; None if it is of a kind that this bot does not know. Raises `Malformed`."""
+    """Read an INTERACTION_CREATE; None for Discord's own question whether the bot is there.
+
+    Raises `Malformed`, also where it is of a kind that this bot does not know: whoever did that waits.
+    """
     match number(payload, "type"):
+        case 1:
+            return None
         case 2 if number(data := record(payload, "data"), "type", SLASH) == MESSAGE_MENU:
             return _message_command(payload, data)
         case 2:
@@ -191,7 +196,7 @@ def parse(payload: Payload) -> Interaction | None:
             return _autocomplete(payload, record(payload, "data"))
         case 5:
             return _modal(payload, record(payload, "data"))
-    return None
+    raise Malformed("type is of no known kind")
 
 
 def _message_command(payload: Payload, data: Payload) -> MessageCommandInteraction:

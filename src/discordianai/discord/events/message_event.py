@@ -52,7 +52,7 @@ def parse(payload: Payload, bot_id: int) -> IncomingMessage | None:
     if number(payload, "type") not in {ORDINARY, REPLY}:
         return None
     author = record(payload, "author")
-    from_bot = bool(author.get("bot") or "webhook_id" in payload)  # a webhook is no member
+    from_bot = bool(author.get("bot")) or payload.get("webhook_id") is not None  # a webhook is no member
     origin = EventOrigin(
         interaction_id=snowflake(payload, "id"),
         application_id=bot_id,

@@ -21,7 +21,7 @@ from discordianai.discord.discord_statistics import DiscordCounter, Unacknowledg
 from discordianai.discord.events import interaction, message_event
 from discordianai.discord.events.interaction import AutocompleteInteraction, EventOrigin, Interaction
 from discordianai.discord.events.message_content import EPHEMERAL
-from discordianai.discord.events.payload import Malformed, Payload
+from discordianai.discord.events.payload import Malformed, Payload, snowflake, text
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import JOURNAL_WITHIN, Backend
 from discordianai.discord.interactions.outcomes import (
@@ -82,21 +82,21 @@ class InteractionHandler:
         self._backend = backend
         self._figures = figures
         self._audit = figures.audit
+        self._malformed: set[str] = set()
         self._log = structlog.get_logger("discordianai.discord.interactions.handler")
 
     async def interaction(self, payload: Payload) -> None:
         """Handle an INTERACTION_CREATE; only cancellation is raised. After a bug the person is told."""
-        guard = Guard(self._log, "bug in an interaction")
+        guard, malformed = Guard(self._log, "bug in an interaction"), False
         with guard:
             try:
                 event = interaction.parse(payload)
             except Malformed as error:
                 self._pass_over(error)
-                await self._tell_of_bug(payload)
-                return
+                event, malformed = None, True
             if event is not None and self._is_new(event.origin):
                 await self._act(event.origin, self._route(event))
-        if guard.failed:
+        if malformed or guard.failed:
             with guard:
                 await self._tell_of_bug(payload)
 
@@ -266,27 +266,39 @@ class InteractionHandler:
             self._audit.refused(origin.person, origin.place, refuse.cause)
 
     def _pass_over(self, error: Malformed) -> None:
-        """Malformed data is not a bug of the bot: log a line without a traceback."""
-        self._log.warning("malformed gateway event ignored", reason=str(error))
+        """Malformed data is not a bug of the bot: log a line without a traceback, once for each reason."""
+        reason = str(error)
+        log = self._log.debug if reason in self._malformed else self._log.warning
+        self._malformed.add(reason)
+        log("malformed gateway event ignored", reason=reason)
 
     async def _tell_of_bug(self, payload: Payload) -> None:
         """Tell the person by separate requests, since what acknowledges may be what failed."""
-        about, token = str(payload["id"]), str(payload["token"])
+        try:
+            async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT):
+                await self._respond_to_bug(payload)
+        except Malformed:  # nobody can be told, and it is logged
+            pass
+        except (HTTPException, aiohttp.ClientError, OSError) as error:
+            self._log.warning("person not told that it failed", reason=type(error).__name__)
+
+    async def _respond_to_bug(self, payload: Payload) -> None:
+        about, token = str(snowflake(payload, "id")), text(payload, "token")
+        asked_by = payload.get("type")
         kind = CHANNEL_MESSAGE
         data: dict[str, Any] = {"content": FAILED, "flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
-        if payload["type"] == interaction.AUTOCOMPLETE:
+        if asked_by == interaction.AUTOCOMPLETE:
             kind, data = AUTOCOMPLETE, {"choices": []}
-        async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT):
-            try:
-                await self._http.post_initial_response({"type": kind, "data": data}, about, token)
-            except HTTPException as error:
-                if error.code != ALREADY_ACKNOWLEDGED:
-                    raise
-                application = str(payload["application_id"])
-                if payload["type"] == interaction.MESSAGE_COMPONENT:  # what stands there is another answer
-                    await self._http.post_followup(data, application, token)
-                else:
-                    await self._http.edit_interaction_message(data, application, token)
+        try:
+            await self._http.post_initial_response({"type": kind, "data": data}, about, token)
+        except HTTPException as error:
+            if error.code != ALREADY_ACKNOWLEDGED:
+                raise
+            application = str(snowflake(payload, "application_id"))
+            if asked_by == interaction.MESSAGE_COMPONENT:  # what stands there is another answer
+                await self._http.post_followup(data, application, token)
+            else:
+                await self._http.edit_interaction_message(data, application, token)
 
     async def _tell_of_bug_in_channel(self, payload: Payload) -> None:
         if not self._activity.count_refusal(int(payload["author"]["id"]), int(payload["channel_id"])):
