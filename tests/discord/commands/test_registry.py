@@ -105,3 +105,10 @@ def test_a_name_belongs_to_one_command_and_an_action_to_one_button() -> None:
 def test_every_slash_command_says_what_it_does() -> None:
     """`/help` and Discord show it."""
     assert all(c.description for c in COMMANDS if c.kind is CommandKind.CHAT_INPUT)
+
+
+def test_a_model_with_a_name_that_discord_does_not_take_spoils_no_suggestions() -> None:
+    """For one choice that is empty or too long, Discord refuses all of them."""
+    listed = {OPENAI.name: ("a" * 101, "", "b" * 100)}
+    offered = OfferedCommands(COMMANDS, Offer({OPENAI: ("gpt-6-luna",)}, listed))
+    assert offered.complete("ask", "model", "") == ("gpt-6-luna", "b" * 100)

@@ -24,6 +24,19 @@ def test_one_person_closes_no_forms_but_their_own() -> None:
     ]
 
 
+def test_of_those_who_have_as_many_the_oldest_form_gives_way() -> None:
+    """Most forms are closed without a word, so that old ones stay: somebody's new one outlives them."""
+    forms: OpenForms[int] = OpenForms()
+    forms.open(0, 0)
+    stale = [forms.open(person, 0) for person in range(1, MOST_FORMS)]
+    fresh = forms.open(0, 1)  # the first of that person gives way
+    for person in range(MOST_FORMS, MOST_FORMS + 500):
+        forms.open(person, 0)
+    assert forms.take(0, fresh) == 1
+    assert forms.take(1, stale[0]) is None
+    assert len(forms) == MOST_FORMS - 1
+
+
 def test_when_very_many_are_open_whoever_has_most_gives_way() -> None:
     forms: OpenForms[int] = OpenForms()
     single = forms.open(0, 0)

@@ -678,3 +678,11 @@ async def test_a_mention_is_answered_once_it_is_known_not_to_be_in_a_blocked_cat
     assert isinstance(router.route_message(message(mentions_bot=True), BOT), Question)
     there = message(mentions_bot=True, origin=origin(channel_id=2))
     assert router.route_message(there, BOT) == Refuse(WRONG_PLACE, silent=True)
+
+
+async def test_an_option_that_is_longer_than_its_field_is_refused() -> None:
+    """Discord does not let people do that; instructions that long would fill each question of a channel."""
+    way, _ = await make_router()
+    outcome = way.route(command({"instructions": "x" * 2001}, name="persona"))
+    assert outcome == Refuse("That's too long. It can have up to 2000 characters.")
+    assert isinstance(way.route(command({"instructions": "x" * 2000}, name="persona")), RunCommand)

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from discordianai.records import Provider
 
-MOST_CHOICES = 25
-"""Discord's own limit, for the choices of an option and for what completes it."""
+MOST_CHOICES, LONGEST_CHOICE = 25, 100
+"""Discord's own limits, for the choices of an option and for what completes it; in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +114,9 @@ class Declaration:
     available: Callable[[Offer], bool] = always
     admins_only: bool = False
     own_data: bool = False
+
+    def too_long(self, given: Mapping[str, object]) -> int | None:
+        """How long the first of these options may be that is longer; Discord does not let people do that."""
+        limits = {option.name: option.max_length for option in self.options}
+        lengths = ((limits.get(name), value) for name, value in given.items() if isinstance(value, str))
+        return next((most for most, value in lengths if most is not None and len(value) > most), None)

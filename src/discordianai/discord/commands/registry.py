@@ -20,7 +20,7 @@ from discordianai.discord.commands import (
 )
 from discordianai.discord.commands import help as help_
 from discordianai.discord.commands.command import Command, HandledCommand, Handler
-from discordianai.discord.commands.declaration import MOST_CHOICES, Offer
+from discordianai.discord.commands.declaration import LONGEST_CHOICE, MOST_CHOICES, Offer
 
 COMMANDS: tuple[Command, ...] = (
     ask.COMMAND,
@@ -63,9 +63,10 @@ class OfferedCommands:
         return self._components.get(action)
 
     def complete(self, command: str, option: str, typed: str) -> tuple[str, ...]:
-        """What completes an option that is being typed."""
+        """What completes an option that is being typed. Discord refuses them all for one that is too long."""
         found = self._by_name.get(command)
         for declared in found.options if found else ():
             if declared.name == option and declared.autocomplete:
-                return tuple(declared.autocomplete(typed, self.offer)[:MOST_CHOICES])
+                choices = declared.autocomplete(typed, self.offer)
+                return tuple(one for one in choices if 0 < len(one) <= LONGEST_CHOICE)[:MOST_CHOICES]
         return ()

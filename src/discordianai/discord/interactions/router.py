@@ -59,10 +59,14 @@ About = TypeVar("About")
 
 
 class OpenForms(Generic[About]):
-    """A new form replaces the oldest of the same person first, then one of whoever has most."""
+    """A new form replaces the oldest of the same person first, then one of whoever has most.
+
+    Where several have as many, that is the oldest of theirs: few are ever closed otherwise.
+    """
 
     def __init__(self) -> None:
-        self._forms: dict[int, OrderedDict[str, About]] = {}
+        self._forms: dict[int, OrderedDict[str, tuple[int, About]]] = {}
+        self._opened = 0
 
     def __len__(self) -> int:
         """How many are open."""
@@ -72,20 +76,26 @@ class OpenForms(Generic[About]):
         """Keep what a form is about; returns the custom id that Discord sends back with it."""
         custom_id = f"about:{secrets.token_urlsafe(12)}"
         own = self._forms.setdefault(person_id, OrderedDict())
-        own[custom_id] = about
+        self._opened += 1
+        own[custom_id] = (self._opened, about)
         if len(own) > MOST_FORMS_EACH:
             own.popitem(last=False)
         elif len(self) > MOST_FORMS:
-            self._close_oldest_of(max(self._forms, key=lambda key: len(self._forms[key])))
+            self._close_oldest_of(max(self._forms, key=self._rank))
         return custom_id
 
     def take(self, person_id: int, custom_id: str) -> About | None:
         """What that form of this person is about, once; None where it is not open."""
         own = self._forms.get(person_id, OrderedDict())
-        about = own.pop(custom_id, None)
+        _, about = own.pop(custom_id, (0, None))
         if not own:
             self._forms.pop(person_id, None)
         return about
+
+    def _rank(self, person_id: int) -> tuple[int, int]:
+        own = self._forms[person_id]
+        oldest, _ = next(iter(own.values()))
+        return len(own), -oldest
 
     def _close_oldest_of(self, person_id: int) -> None:
         own = self._forms[person_id]
@@ -99,6 +109,7 @@ UNKNOWN = "I no longer have this command. Please try again in a few minutes."
 OLD_BUTTON = "This button is from an older version and no longer works."
 TOO_OLD = "That was too long ago: I no longer remember the question."
 OLD_MODAL = "This form was open for too long. Please use the command again."
+TOO_LONG = "That's too long. It can have up to {most} characters."
 NOTHING_SAID = "There's nothing in that message that I can read."
 NOTHING_ASKED = "What can I do for you? Write your question next to the mention, or mention me in a reply."
 REPLY_MISSING = "I can't see the message you replied to. Please paste its text, or use Apps > Ask about this."
@@ -193,6 +204,8 @@ class InteractionRouter:
             case QuestionCommand():
                 return AskQuestion(origin, command.draft(interaction))
             case HandledCommand():
+                if most := command.too_long(interaction.options):
+                    return Refuse(TOO_LONG.format(most=most))
                 admin = access.is_admin(origin, self._options.now)
                 invocation = Invocation(origin, interaction.options, admin=admin)
                 address = address_of(origin, private=True)
