@@ -10,7 +10,7 @@ import trio
 from benchmarks.answers import labels
 from discordianai.sandbox.discord import CHANNELS, Interaction, LocalDiscord, person
 from discordianai.sandbox.discord.api_objects import BOT
-from discordianai.sandbox.discord.user_actions import say, type_into, upload
+from discordianai.sandbox.discord.user_actions import say, type_into, upload, use_menu
 from discordianai.sandbox.launcher import Sandbox
 
 RATE = 20.0
@@ -21,6 +21,9 @@ FIRST = 20_000_000
 
 ACTS = ("ask", "command", "mention", "press", "complete", "send_file")
 """What the person does: long questions, commands, mentions, buttons, autocompletion, files."""
+
+EVERY_ACT = (*ACTS, "use_menu", "send_form", "forget", "press_nothing", "command_nothing")
+"""And what else there is: menus, forms that nobody has opened, deletions, old buttons and old commands."""
 
 FLOODER = person(9_999)
 AT_BOT = f"<@{BOT.id}>"
@@ -94,3 +97,42 @@ class Flooder:
         while len(self._discord.uploads) > 50:
             del self._discord.uploads[next(iter(self._discord.uploads))]
         self._invoke("ask", {"prompt": f"number {number}?", "file": file}, f"file {number}")
+
+    def _use_menu(self) -> None:
+        number = next(self.numbers)
+        name = self.chance.choice(("Ask about this", "Explain", "Summarize", "Translate"))
+        text = f"number {number} " + "word " * 300
+        self.note(f"{name} {number}", use_menu(self._discord, name, text, user=FLOODER))
+
+    def _send_form(self) -> None:
+        number = next(self.numbers)
+        field = {"type": 4, "custom_id": "text", "value": f"number {number}?"}
+        data = {"custom_id": f"about:{number}", "components": [{"type": 1, "components": [field]}]}
+        self.note(f"form {number}", self._discord.interact(5, data, FLOODER, CHANNELS[0]))
+
+    def _forget(self) -> None:
+        self._press_id(f"forget:{FLOODER.id}:")
+
+    def _press_nothing(self) -> None:
+        ids = (
+            "x",
+            "stop",
+            "stop:1:2",
+            f"again:{FLOODER.id}:....",
+            "stop:9:9",
+            f"page:{FLOODER.id}:-1",
+            "::" * 50,
+        )
+        self._press_id(self.chance.choice(ids))
+
+    def _press_id(self, custom_id: str) -> None:
+        """A button under a message of another day."""
+        message = {"id": "77", "channel_id": str(CHANNELS[0].id), "flags": 64}
+        data = {"custom_id": custom_id, "component_type": 2}
+        pressed = self._discord.interact(3, data, FLOODER, CHANNELS[0], message=message)
+        self.note(f"button {next(self.numbers)}", pressed)
+
+    def _command_nothing(self) -> None:
+        number = next(self.numbers)
+        data = {"id": "1", "name": f"nothing-{number}", "type": 1, "options": []}
+        self.note(f"nothing {number}", self._discord.interact(2, data, FLOODER, CHANNELS[0]))

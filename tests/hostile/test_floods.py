@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import trio
 
-from benchmarks.flooder import ACTS, Flooder
+from benchmarks.flooder import EVERY_ACT, Flooder
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, Interaction, person
 from tests.end_to_end.conftest import Scene
@@ -26,7 +26,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Ite
     yield from shared_scene(folder, authority, settings, discord=DiscordOptions(allowed_intents=-1))
 
 
-@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("act", EVERY_ACT)
 def test_others_are_answered_beside_one_who_floods_with(scene: SharedScene, act: str) -> None:
     """What the person wants is done or refused, and nothing of it keeps thinking."""
     deferred = 5
@@ -41,7 +41,7 @@ def test_others_are_answered_beside_one_who_floods_with(scene: SharedScene, act:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(flooder.flood, FLOODED_FOR)
                 await trio.sleep(FLOODED_FOR / 2)
-                numbers = range(ACTS.index(act) * 10, ACTS.index(act) * 10 + 3)
+                numbers = range(EVERY_ACT.index(act) * 10, EVERY_ACT.index(act) * 10 + 3)
                 asked = [
                     await stage.sandbox.discord.invoke("ask", {"prompt": f"{n}?"}, user=person(100 + n))
                     for n in numbers
