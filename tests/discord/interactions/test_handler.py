@@ -244,6 +244,16 @@ async def test_where_nobody_knows_whether_the_acknowledgement_arrived_the_questi
     assert scene.backend.calls == ["enqueue", "journal", "hand over"]
 
 
+async def test_of_many_acknowledgements_of_a_person_that_fail_one_is_logged(scene: Scene) -> None:
+    """A flood would fill the log; all are counted."""
+    scene.discord.fail_next("/callback", 403, times=20)
+    with capture_logs() as logs:
+        await scene.take(*(scene.discord.invoke_now("help") for _ in range(20)))
+    told = [log["event"] for log in logs if log["log_level"] == "warning"]
+    assert told == ["interaction not acknowledged"]
+    assert scene.figures.now().unacknowledged == {Unacknowledged.FAILED: 20}
+
+
 async def test_an_acknowledgement_that_met_a_503_is_sent_again_in_time(scene: Scene) -> None:
     """The library leaves that one to us."""
     scene.discord.fail_next("/callback", 503, times=2)

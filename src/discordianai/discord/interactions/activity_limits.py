@@ -22,6 +22,9 @@ STOPS, STOPS_IN = 3, 10.0
 SUGGESTIONS, SUGGESTIONS_IN = 30, 10.0
 """For somebody who types fast, Discord asks two or three times a second."""
 
+LOSSES, LOSSES_IN = 1, 10.0
+"""Lines in the log about what could not be acknowledged, for each person."""
+
 REFUSALS, REFUSALS_IN = 1, 60.0
 CHANNEL_REFUSALS, CHANNEL_REFUSALS_IN = 1, 5.0
 """Refusals that are posted in a channel, where everybody sees them and answers are written: of each person,
@@ -38,6 +41,7 @@ class ActivityLimits:
         self._presses = RateWindow(PRESSES, PRESSES_IN)
         self._stops = RateWindow(STOPS, STOPS_IN)
         self._suggestions = RateWindow(SUGGESTIONS, SUGGESTIONS_IN)
+        self._losses = RateWindow(LOSSES, LOSSES_IN)
         self._refusals = RateWindow(REFUSALS, REFUSALS_IN)
         self._channel_refusals = RateWindow(CHANNEL_REFUSALS, CHANNEL_REFUSALS_IN)
 
@@ -60,6 +64,10 @@ class ActivityLimits:
     def count_suggestion(self, origin: EventOrigin) -> bool:
         """Count an option that is being typed; return whether to make suggestions."""
         return not self._suggestions.take(origin.person.id, self._clock())
+
+    def count_loss(self, person_id: int) -> bool:
+        """Count an interaction that could not be acknowledged; return whether to log it."""
+        return not self._losses.take(person_id, self._clock())
 
     def count_refusal(self, person_id: int, channel_id: int) -> bool:
         """Count a refusal that everybody in a channel would see; return whether to post it."""

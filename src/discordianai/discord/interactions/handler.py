@@ -333,7 +333,8 @@ class InteractionHandler:
             return True
         late = time.monotonic() - origin.arrived_at >= ACKNOWLEDGE_TIMEOUT
         self._figures.unacknowledged(Unacknowledged.LATE if late else Unacknowledged.FAILED)
-        self._log.warning("interaction not acknowledged", reason=reason, certain=refused)
+        log = self._log.warning if self._activity.count_loss(origin.person.id) else self._log.debug
+        log("interaction not acknowledged", reason=reason, certain=refused)
         return not refused
 
     async def _post_response(self, origin: EventOrigin, response: dict[str, Any]) -> None:
