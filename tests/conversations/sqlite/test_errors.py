@@ -239,6 +239,43 @@ async def test_a_log_that_is_removed_while_in_use_is_begun_anew_and_nothing_of_i
             assert await store.recent(BOB, 50) == exchange(2)
 
 
+async def test_content_that_is_exchanged_for_another_programs_is_noticed_and_left_alone(
+    tmp_path: Path,
+) -> None:
+    """As `cp` does, which keeps the file: memory goes on, and is written when the file is out of the way."""
+    path, other = tmp_path / DATABASE, tmp_path / "other"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE theirs (x)")
+    async with open_store(path, pace=QUICK) as store:
+        await store.append(ANN, exchange(1))
+        await store.reset(ANN)  # with an empty log, the file alone counts
+        path.write_bytes(other.read_bytes())
+        await until(lambda: "another program's database" in store.health.reason)
+        with pytest.raises(KeptInMemory):
+            await store.append(BOB, exchange(2))
+        path.unlink()
+        await until(lambda: store.health.writable and not store.health.kept)
+        assert await store.recent(BOB, 50) == exchange(2)
+
+
+async def test_a_table_that_is_removed_while_in_use_is_damage(tmp_path: Path) -> None:
+    """What is said from then on is kept in a new file, and the other one is set aside."""
+    path = tmp_path / DATABASE
+    async with open_store(path, pace=QUICK) as store:
+        await store.append(ANN, exchange(1))
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("DROP TABLE turns")
+        with capture_logs() as logs, suppress(KeptInMemory):
+            await store.append(BOB, exchange(2))
+        await until(lambda: store.health.writable and not store.health.kept)
+        assert await store.recent(BOB, 50) == exchange(2)
+    assert [log["event"] for log in logs][:1] == ["conversations are kept in memory only"]
+    assert [file for file in tmp_path.iterdir() if files.DAMAGED in file.name]
+    async with open_store(path, pace=SLOW) as store:
+        assert await store.recent(BOB, 50) == exchange(2)
+
+
 async def test_a_log_that_is_emptied_while_in_use_is_begun_anew(tmp_path: Path) -> None:
     """What was only in it is lost, and what is said from then on is not."""
     path = tmp_path / DATABASE

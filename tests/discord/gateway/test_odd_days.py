@@ -225,3 +225,15 @@ async def test_questions_that_come_after_an_unexpected_close_are_not_lost(code: 
         await bot.handed_over([discord.invoke_now("ask", {"prompt": "why?"})])
         assert bot.figures.reasons == [f"the connection was closed with {code}"]
         assert len(discord.counters.identify_times) == 1
+
+
+@pytest.mark.parametrize("path", ["/users/@me", "/oauth2/applications/@me", "/gateway"])
+async def test_an_error_at_the_login_is_told_with_its_number(path: str) -> None:
+    """Not with the name of a class of the library's; and it is tried again at the pace."""
+    async with open_local_discord(ALLOW_ALL) as discord:
+        discord.fail_next(path, 403, times=2)
+        async with listening(discord) as bot:
+            await bot.until(lambda: bool(bot.figures.now().trouble))
+            assert " was answered 403; " in bot.health().reasons[0]
+            await bot.until(bot.is_connected)
+            assert len(discord.counters.identify_times) == 1

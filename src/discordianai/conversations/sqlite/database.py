@@ -48,6 +48,7 @@ class Database:
         self._lock = lock
         self._connections: Connections | None = None
         self._damaged = False
+        self._other_content = False
         self._readers = Readers()
         self.writes = DurableWrites[Statements](self)
         self._checkpointer = Checkpointer(
@@ -115,6 +116,7 @@ class Database:
         if kind is ErrorKind.STATEMENT and self._connections is not None:
             return ""
         self._damaged = self._damaged or kind is ErrorKind.CORRUPT
+        self._other_content = self._other_content or errors.lacks_table(error)
         what = "is damaged" if self._damaged else "cannot be used"
         return f"the database {self._path} {what}: {errors.reason(error)}"
 
@@ -168,13 +170,15 @@ class Database:
         """In a thread: connections that take writes. Nothing uses the present ones meanwhile."""
         present = self._connections
         if present is not None:
-            if not self._damaged and repair.check_writable(self._path, present):
+            sound = not (self._damaged or self._other_content)
+            if sound and repair.check_writable(self._path, present):
                 return present
             self._connections = None
             repair.close(self._path, present)
         if self._damaged:
             repair.set_aside(self._path)
             self._damaged = False
+        self._other_content = False
         return self._open()
 
     def _open(self) -> Connections:

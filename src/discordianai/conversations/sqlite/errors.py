@@ -27,11 +27,19 @@ def kind_of(error: Exception) -> ErrorKind:
     primary = code(error)
     if primary in _DAMAGE:
         return ErrorKind.CORRUPT
-    return ErrorKind.UNAVAILABLE if primary in _REASONS else ErrorKind.STATEMENT
+    known = primary in _REASONS or lacks_table(error)
+    return ErrorKind.UNAVAILABLE if known else ErrorKind.STATEMENT
+
+
+def lacks_table(error: Exception) -> bool:
+    """Whether a table is missing that is there when a file is opened: its content is another one now."""
+    return code(error) == sqlite3.SQLITE_ERROR and str(error).startswith("no such table: ")
 
 
 def reason(error: Exception) -> str:
     """A few words for the operator. SQLite's own texts never quote what people said."""
+    if lacks_table(error):  # whichever was looked for
+        return "a table is missing, as if the content was exchanged"
     return _REASONS.get(code(error), str(error))
 
 

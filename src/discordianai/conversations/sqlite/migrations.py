@@ -8,6 +8,7 @@ index on the conversation is needed. A WITHOUT ROWID table with that key would m
 pages of its own, and answers are often longer.
 """
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -148,6 +149,10 @@ STEPS = (
     ALTER TABLE usage ADD COLUMN searches      INTEGER NOT NULL DEFAULT 0;  -- web searches that were charged
     """,
 )
+
+
+TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", "".join(STEPS)))
+"""Those that a file of the newest schema has."""
 
 
 def no_report(_schema: int) -> None:
