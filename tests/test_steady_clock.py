@@ -4,10 +4,11 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from discordianai.steady_clock import TAKEN_OVER_AFTER, SteadyClock
+from discordianai.steady_clock import EARLIEST, FURTHEST, TAKEN_OVER_AFTER, SteadyClock
 from discordianai.system_clock import ClockReading
 
 HOUR = 3600.0
+YEAR = 365 * 24 * HOUR
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +71,35 @@ def test_a_new_time_that_lasts_is_taken_over_and_logged_once() -> None:
         clocks.wait(HOUR)
         assert clock() == clocks.system()
     assert [log["event"] for log in logs][1:] == ["system clock's new time now in use"]
+
+
+@pytest.mark.parametrize("to", [0.0, EARLIEST - YEAR, EARLIEST + FURTHEST + YEAR, EARLIEST + 74 * YEAR])
+def test_an_impossible_time_is_never_taken_over(to: float) -> None:
+    """1970, or decades ahead: whatever is stored would expire, or never."""
+    clocks = Clocks()
+    clocks.ahead = EARLIEST + HOUR
+    clock = SteadyClock(clocks.system, clocks.steady)
+    began, right = clock(), clocks.ahead
+    clocks.ahead = to - clocks.since_boot
+    for _ in range(10):
+        clocks.wait(TAKEN_OVER_AFTER)
+        clock()
+    assert clock() == pytest.approx(began + 10 * TAKEN_OVER_AFTER)
+    assert clock.jump
+    clocks.ahead = right
+    assert clock() == clocks.system()
+    assert not clock.jump
+
+
+def test_a_machine_that_booted_in_1970_is_right_as_soon_as_its_clock_is() -> None:
+    """Not half an hour later: what is said until then would be as old as 1970."""
+    clocks = Clocks()
+    clocks.ahead = 0.0
+    clock = SteadyClock(clocks.system, clocks.steady)
+    assert clock() == clocks.system()
+    clocks.ahead = EARLIEST + HOUR
+    assert clock() == clocks.system()
+    assert not clock.jump
 
 
 def test_the_small_steps_of_a_clock_that_is_corrected_are_followed_without_a_word() -> None:

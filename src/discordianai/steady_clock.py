@@ -19,6 +19,13 @@ TAKEN_OVER_AFTER = 30 * 60.0
 """Seconds that a new time must have lasted. An interaction, the shortest-lived of what is stored, lasts 15
 minutes."""
 
+EARLIEST = 1_767_225_600.0
+"""The beginning of 2026. This program is younger, so that a clock before it is wrong: a machine without a
+battery boots with 1970."""
+
+FURTHEST = 5 * 365 * 86_400.0
+"""Seconds. A new time further ahead is not adopted: everything that is stored would expire, for ever."""
+
 
 class SteadyClock:
     """A callable that returns seconds since the epoch; thread-safe.
@@ -51,13 +58,21 @@ class SteadyClock:
         jump = offset - self._offset
         if abs(jump) <= TOLERANCE:
             self._follow(offset)
+        elif steady + self._offset < EARLIEST <= steady + offset:
+            self._adopt(offset, jump)
         elif self._jumped_at is None or abs(jump - self._jump) > TOLERANCE:
             self._jumped_at, self._jump = steady, jump
             self._tell_of_jump(steady)
-        elif steady - self._jumped_at >= TAKEN_OVER_AFTER:
-            self._log.warning("system clock's new time now in use", seconds=round(jump))
-            self._offset, self._jumped_at, self._jump, self._told = offset, None, 0.0, False
+        elif steady - self._jumped_at >= TAKEN_OVER_AFTER and self._may_adopt(steady + offset, jump):
+            self._adopt(offset, jump)
         return steady + self._offset
+
+    def _may_adopt(self, new: float, jump: float) -> bool:
+        return jump <= FURTHEST and (new >= EARLIEST or new - jump < EARLIEST)
+
+    def _adopt(self, offset: float, jump: float) -> None:
+        self._log.warning("system clock's new time now in use", seconds=round(jump))
+        self._offset, self._jumped_at, self._jump, self._told = offset, None, 0.0, False
 
     def _tell_of_jump(self, steady: float) -> None:
         log = self._log.debug
