@@ -12,6 +12,7 @@ from discordianai.answering.journal import Journal
 from discordianai.answering.open_questions import QuestionCounter
 from discordianai.answering.recovery import (
     AT_ONCE,
+    IMPOSSIBLE,
     LATE,
     LATEST,
     MISSED,
@@ -122,6 +123,22 @@ async def test_what_is_a_week_old_is_forgotten_without_a_word(starts: int) -> No
     await scene.leave(seconds_ago=LATEST + 60, starts=starts)
     assert await scene.take_up() == ()
     assert scene.place.told == []
+
+
+async def test_a_machine_that_booted_in_2100_forgets_nobody() -> None:
+    """Nobody knows how old a question is then: whoever asked is told, or will be."""
+    scene = Scene()
+    scene.place.open = False
+    await scene.leave(1, seconds_ago=IMPOSSIBLE + 60)
+    assert await scene.take_up() == ()
+    assert scene.place.told == [("say late", 50, MISSED, "")]
+    scene.place.reachable = False
+    await scene.leave(2, seconds_ago=IMPOSSIBLE + 60)
+    assert len(await scene.take_up()) == 1
+    scene.place.reachable = True
+    now = scene.place(Question(9, "well?", ANN, Place(7, 5), ReplyAddress(1, 9, "", 7, False, 0.0)), Posted())
+    await scene.recovery.tell_late(ANN.id, now)
+    assert "restarted some time ago" in str(scene.place.told[-1])
 
 
 async def test_where_the_start_cannot_be_counted_the_question_waits_for_the_next_one() -> None:

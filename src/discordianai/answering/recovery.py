@@ -29,6 +29,9 @@ MOST_STARTS = 2
 LATEST = 7 * 86_400.0
 """Seconds after which nobody waits for an answer any more."""
 
+IMPOSSIBLE = 10 * 365 * 86_400.0
+"""Seconds. A question cannot be that old: the machine has booted with a wrong clock."""
+
 MISSED = "I was restarted before I got to your question. Please ask it again."
 MISSED_EARLIER = "I was restarted {ago} ago before I got to one of your questions. Please ask it again."
 STOPPED_TWICE = (
@@ -81,7 +84,7 @@ class Recovery:
     async def _take(self, entry: PendingQuestion, answer_again: AnswerAgain) -> None:
         question = entry.question
         bind_contextvars(question=question.number)
-        if _age(entry) > LATEST:
+        if LATEST < _age(entry) < IMPOSSIBLE:
             await self._journal.finish(question)
             return
         delivery = self._deliver(question, entry.posted)
@@ -136,7 +139,9 @@ def _age(entry: PendingQuestion) -> float:
 
 
 def _ago(seconds: float) -> str:
-    """In whole minutes, hours or days."""
+    """In whole minutes, hours or days; nothing exact where a clock is wrong."""
+    if seconds >= IMPOSSIBLE:
+        return "some time"
     for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
         count = int(seconds // length)
         if count:
