@@ -12,7 +12,6 @@ from discordianai.answering.journal import Journal
 from discordianai.answering.open_questions import QuestionCounter
 from discordianai.answering.recovery import (
     AT_ONCE,
-    IMPOSSIBLE,
     LATE,
     LATEST,
     MISSED,
@@ -23,6 +22,7 @@ from discordianai.answering.recovery import (
 from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestion, Posted
 from discordianai.conversations.store import StoreError
 from discordianai.records import Person, Place, Question, ReplyAddress
+from discordianai.steady_clock import IMPOSSIBLE_AGE
 from tests.doubles.delivery import FakePlace
 from tests.doubles.store import MemoryStore
 
@@ -129,11 +129,11 @@ async def test_a_machine_that_booted_in_2100_forgets_nobody() -> None:
     """Nobody knows how old a question is then: whoever asked is told, or will be."""
     scene = Scene()
     scene.place.open = False
-    await scene.leave(1, seconds_ago=IMPOSSIBLE + 60)
+    await scene.leave(1, seconds_ago=IMPOSSIBLE_AGE + 60)
     assert await scene.take_up() == ()
     assert scene.place.told == [("say late", 50, MISSED, "")]
     scene.place.reachable = False
-    await scene.leave(2, seconds_ago=IMPOSSIBLE + 60)
+    await scene.leave(2, seconds_ago=IMPOSSIBLE_AGE + 60)
     assert len(await scene.take_up()) == 1
     scene.place.reachable = True
     now = scene.place(Question(9, "well?", ANN, Place(7, 5), ReplyAddress(1, 9, "", 7, False, 0.0)), Posted())

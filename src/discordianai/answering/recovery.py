@@ -19,6 +19,7 @@ from discordianai.answering.journal import Journal
 from discordianai.conversations.pending_questions import PendingQuestion, Posted
 from discordianai.guard import Guard
 from discordianai.records import Question
+from discordianai.steady_clock import IMPOSSIBLE_AGE
 
 AT_ONCE = 10
 """Questions of an earlier process that are answered at a time, beside new ones."""
@@ -28,9 +29,6 @@ MOST_STARTS = 2
 
 LATEST = 7 * 86_400.0
 """Seconds after which nobody waits for an answer any more."""
-
-IMPOSSIBLE = 10 * 365 * 86_400.0
-"""Seconds. A question cannot be that old: the machine has booted with a wrong clock."""
 
 MISSED = "I was restarted before I got to your question. Please ask it again."
 MISSED_EARLIER = "I was restarted {ago} ago before I got to one of your questions. Please ask it again."
@@ -84,7 +82,7 @@ class Recovery:
     async def _take(self, entry: PendingQuestion, answer_again: AnswerAgain) -> None:
         question = entry.question
         bind_contextvars(question=question.number)
-        if LATEST < _age(entry) < IMPOSSIBLE:
+        if LATEST < _age(entry) < IMPOSSIBLE_AGE:
             await self._journal.finish(question)
             return
         delivery = self._deliver(question, entry.posted)
@@ -140,7 +138,7 @@ def _age(entry: PendingQuestion) -> float:
 
 def _ago(seconds: float) -> str:
     """In whole minutes, hours or days; nothing exact where a clock is wrong."""
-    if seconds >= IMPOSSIBLE:
+    if seconds >= IMPOSSIBLE_AGE:
         return "some time"
     for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
         count = int(seconds // length)

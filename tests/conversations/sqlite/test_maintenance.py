@@ -170,6 +170,19 @@ async def test_retention_removes_what_is_too_old_from_file_and_memory(tmp_path: 
         assert await store.accept(question(1))  # its id was kept for an hour
 
 
+async def test_a_bot_that_starts_decades_ahead_deletes_nothing_for_ever(tmp_path: Path) -> None:
+    """Nothing is shown meanwhile; when the clock is right, all of it is there. What is of 1970 goes."""
+    path = tmp_path / DATABASE
+    async with open_store(path, pace=SLOW) as store:
+        await store.append(ANN, exchange(1))
+        await store.append(BOB, exchange(2, 5.0))
+    async with open_store(path, pace=QUICK, clock=lambda: NOW + 74 * 365 * DAY) as store:
+        await gone(tmp_path, b"question 2")
+        assert await store.recent(ANN, 50) == ()
+    async with open_store(path, pace=QUICK) as store:
+        assert await store.recent(ANN, 50) == exchange(1)
+
+
 async def test_a_purge_takes_a_copy_too_and_leaves_it_one_file(tmp_path: Path) -> None:
     path, copy = tmp_path / DATABASE, tmp_path / "copies" / "copy"
     copy.parent.mkdir()

@@ -73,7 +73,7 @@ def expired(now: float, ttl: float) -> tuple[tuple[Batch, int], ...]:
     `ttl` is in seconds.
     """
     return (
-        (turns_table.remove_older(now - ttl), turns_table.STEP),
+        (turns_table.remove_expired(now, ttl), turns_table.STEP),
         (questions_table.remove_done(now), questions_table.STEP),
         (usage_table.anonymise_forgotten(day_of(now)), usage_table.STEP),
     )

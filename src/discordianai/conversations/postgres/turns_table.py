@@ -11,6 +11,7 @@ from discordianai.conversations.pending_questions import QuestionAndAnswer, Stor
 from discordianai.conversations.postgres.batches import Batch, Parameters, Row, first_value
 from discordianai.conversations.store import StoreError
 from discordianai.records import Role, Turn
+from discordianai.steady_clock import EARLIEST, IMPOSSIBLE_AGE
 
 STEP = 200
 """Rows removed in one transaction: a few milliseconds."""
@@ -168,11 +169,17 @@ def remove_older(than: float) -> Batch:
     return _remove("at < %(value)s ORDER BY at", than)
 
 
-def _remove(condition: LiteralString, value: float) -> Batch:
+def remove_expired(now: float, ttl: float) -> Batch:
+    """Remove up to `STEP` turns older than `ttl` seconds; how many. See the file's for those that stay."""
+    condition: LiteralString = "at < %(value)s AND (at >= %(possible)s OR at < %(earliest)s) ORDER BY at"
+    return _remove(condition, now - ttl, possible=now - ttl - IMPOSSIBLE_AGE, earliest=EARLIEST)
+
+
+def _remove(condition: LiteralString, value: float, **more: float) -> Batch:
     """It locks them: what others remove meanwhile is made up for, or the caller would stop too soon."""
     statement: LiteralString = (
         "WITH gone AS (DELETE FROM turns WHERE id = ANY (ARRAY("
         f"SELECT id FROM turns WHERE {condition} LIMIT %(step)s FOR UPDATE)) RETURNING 1)"
         " SELECT count(*) FROM gone"
     )
-    return Batch(((statement, {"value": value, "step": STEP}),), first_value)
+    return Batch(((statement, {"value": value, "step": STEP, **more}),), first_value)

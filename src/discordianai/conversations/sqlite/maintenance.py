@@ -144,7 +144,7 @@ class Maintenance:
         """Each step, and how much it removes at most: while it removes that much, there is more."""
         now = self._clock()
         return [
-            (lambda connection: turns_table.remove_older(connection, now - self._ttl), turns_table.STEP),
+            (lambda connection: turns_table.remove_expired(connection, now, self._ttl), turns_table.STEP),
             (lambda connection: questions_table.remove_done(connection, now), questions_table.STEP),
             (lambda connection: usage_table.anonymise_forgotten(connection, day_of(now)), usage_table.STEP),
             (removal.vacuum, removal.VACUUM_PAGES),

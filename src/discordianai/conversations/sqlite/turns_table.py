@@ -11,6 +11,7 @@ from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.engine.turn_ids import parts, turn_id
 from discordianai.conversations.pending_questions import QuestionAndAnswer, StoredQuestion, TurnId
 from discordianai.records import Role, Turn
+from discordianai.steady_clock import EARLIEST, IMPOSSIBLE_AGE
 from discordianai.surrogates import well_formed
 
 NUMBER_BITS = 32
@@ -21,6 +22,7 @@ STEP, MAX_CONVERSATIONS = 200, 200
 
 _FIND = "SELECT id FROM conversations WHERE person_id = ? AND channel_id = ? AND private = ?"
 _OLD = "SELECT id FROM turns WHERE at < ? ORDER BY at LIMIT ?"
+_EXPIRED = "SELECT id FROM turns WHERE at < ? AND (at >= ? OR at < ?) ORDER BY at LIMIT ?"
 
 
 class CorruptTurns(sqlite3.DatabaseError):
@@ -164,6 +166,15 @@ def remove_older(connection: sqlite3.Connection, than: float) -> int:
     return _remove(connection, _OLD, than)
 
 
+def remove_expired(connection: sqlite3.Connection, now: float, ttl: float) -> int:
+    """Remove up to `STEP` turns older than `ttl` seconds; how many.
+
+    Not those whose age is impossible: a wrong clock would delete everything. Those that were stored by one in
+    the past, of 1970 for example, have no other end.
+    """
+    return _remove(connection, _EXPIRED, now - ttl, now - ttl - IMPOSSIBLE_AGE, EARLIEST)
+
+
 def count_conversations(connection: sqlite3.Connection) -> int:
     """How many conversations there are."""
     (conversations,) = connection.execute("SELECT count(*) FROM conversations").fetchone()
@@ -190,9 +201,9 @@ def _create(connection: sqlite3.Connection, key: ConversationKey) -> int:
     return cursor.lastrowid
 
 
-def _remove(connection: sqlite3.Connection, select: str, value: float) -> int:
+def _remove(connection: sqlite3.Connection, select: str, *values: float) -> int:
     """Remove the selected turns, and the conversations that are empty then."""
-    ids = [row[0] for row in connection.execute(select, (value, STEP))]
+    ids = [row[0] for row in connection.execute(select, (*values, STEP))]
     connection.executemany("DELETE FROM turns WHERE id = ?", [(number,) for number in ids])
     _remove_empty(connection, {number >> NUMBER_BITS for number in ids})
     return len(ids)
