@@ -97,6 +97,26 @@ async def test_a_retry_after_is_kept_within_a_day(header: str, seconds: float) -
     assert refused.value.retry_after == seconds
 
 
+async def test_a_wait_that_only_the_body_names_is_kept_too() -> None:
+    """The longer one, where both are there; nonsense is none."""
+    for headers, body, seconds in (
+        ({}, {"retry_after": 7200}, 7200.0),
+        ({"Retry-After": "5"}, {"retry_after": 7200.5}, 7200.5),
+        ({"Retry-After": "5"}, {"retry_after": "soon"}, 5.0),
+        ({}, {"retry_after": 1e300}, 86_400.0),
+        ({}, ["retry_after"], 0.0),
+    ):
+        with pytest.raises(GatewayUnavailable, match="429") as refused:
+            await asked(429, json.dumps(body).encode(), headers)
+        assert refused.value.retry_after == seconds
+
+
+async def test_an_absurd_rest_is_bounded() -> None:
+    """It is a figure on the pages of metrics."""
+    body = json.dumps(document(remaining=10**400)).encode()
+    assert (await asked(200, body)).remaining == 1_000_000
+
+
 async def test_no_network_is_told_with_the_command_that_finds_out_why() -> None:
     """The name of httpx's error alone says nothing to an operator."""
     async with httpx.AsyncClient(trust_env=False) as client:
