@@ -1,7 +1,9 @@
 """What a gateway may send though Discord does not document it: the session goes on, or is resumed."""
 
 import asyncio
+import gc
 import json
+import logging
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -375,3 +377,15 @@ def test_a_ready_that_answers_nothing_begins_nothing() -> None:
 
     asyncio.run(run())
     assert [name for name in heard if name in {"websocket_ready", "resume"}] == ["websocket_ready"]
+
+
+def test_events_without_a_name_or_an_object_are_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    """Each is a task of its own, whose error would be logged when nobody expects it."""
+    server = Server()
+    odd: tuple[Any, ...] = (None, 7, [], {}, ["READY"], True)
+    nameless = [{"op": 0, "t": name, "s": 2, "d": {}} for name in odd]
+    empty = [{"op": 0, "t": "SOMETHING_NEW", "s": 2, "d": data} for data in (*odd, "x")]
+    server.scripts = [begun(server, *nameless, *empty, INVALID, close=None)]
+    assert play(server) == OVER
+    gc.collect()
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []

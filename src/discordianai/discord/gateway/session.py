@@ -248,10 +248,12 @@ class GatewaySocket(GatewayClient):
         else:
             self.end("Discord called the session invalid", invalid=True)
 
-    async def dispatch_event(self, data: Any, seq: int, event: str) -> None:
+    async def dispatch_event(self, data: Any, seq: int, event: object) -> None:
         """See the library's; notes that the session has begun, or goes on."""
+        if not isinstance(event, str):
+            return
         if event not in {"READY", "RESUMED"}:
-            if isinstance(event, str) and isinstance(data, dict) and event != MEMBERS_CHUNK:
+            if isinstance(data, dict) and event != MEMBERS_CHUNK:
                 await super().dispatch_event(data, seq, event)
             return
         if self._alarm is None:  # neither IDENTIFY nor RESUME waits for it
