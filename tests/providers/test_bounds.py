@@ -4,9 +4,10 @@ A real server sends without end, over TLS and HTTP/2, and counts what is taken.
 """
 
 import gzip
+import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 import pytest
@@ -256,3 +257,57 @@ async def test_stopping_waits_no_longer_for_the_cancellation_than_its_bound(auth
             await ask(asked)
         assert trio.current_time() - began < 5
         assert sent.paths[-1] == "/v1/agent/resp_run-2/cancel"
+
+
+@asynccontextmanager
+async def raw_provider(*pieces: bytes, each: float) -> AsyncIterator[ChatProvider]:
+    """A provider over HTTP/1.1 that answers in these pieces, the last one again and again."""
+
+    async def handle(stream: trio.SocketStream) -> None:
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await stream.receive_some()
+            for piece in itertools.chain(pieces, itertools.repeat(pieces[-1])):
+                await stream.send_all(piece)
+                await trio.sleep(each)
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, handle, 0)
+        port = listeners[0].socket.getsockname()[1]
+        async with httpx.AsyncClient(transport=MultiplexedTransport(), timeout=0.5) as client:
+            options = ProviderOptions(
+                base_url=f"http://127.0.0.1:{port}",
+                model="a-model",
+                read_timeout=1.0,
+                first_token_timeout=1.0,
+                dialect="chat",
+            )
+            yield make_provider(client, record("here", "Here", Dialect.CHAT), options)
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param((b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n"), id="headers without end"),
+        pytest.param((b"HTTP/1.1 103 Early Hints\r\n\r\n",), id="early hints without end"),
+    ],
+)
+async def test_headers_that_drip_are_not_waited_for_until_the_deadline(pieces: tuple[bytes, ...]) -> None:
+    """Each piece comes in time, and the answer never begins: another provider has to be asked."""
+    async with raw_provider(*pieces, each=0.1) as asked:
+        began = trio.current_time()
+        with trio.fail_after(20), pytest.raises(errors.TimedOut):
+            await ask(asked)
+        assert trio.current_time() - began < 5.0
+
+
+async def test_the_body_of_an_error_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status and headers say how long to wait; each second of the body is one in which nobody is asked."""
+    monkeypatch.setattr("discordianai.providers.endpoint.ERROR_WITHIN", 0.3)
+    head = b"HTTP/1.1 429 x\r\nretry-after: 7\r\ncontent-length: 9999\r\n\r\n"
+    async with raw_provider(head, b"x", each=0.05) as asked:
+        began = trio.current_time()
+        with trio.fail_after(20), pytest.raises(errors.RateLimited) as refused:
+            await ask(asked)
+        assert trio.current_time() - began < 0.9
+    assert refused.value.retry_after == 7.0

@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
-from discordianai.providers import errors
+from discordianai.providers import errors, failures
+from discordianai.providers.error_body import told_error
 from discordianai.providers.optional_fields import RefusedFields
 from discordianai.providers.port import TextDelta
 from discordianai.records import ChatRequest, Dialect, Role, Turn
 from discordianai.sandbox.certificates import Authority
+from tests.known_providers import OPENAI
 from tests.providers.refusing_server import Json, ask, question, refusing
 
 EXTRA = "Unrecognized key"
@@ -126,3 +128,57 @@ async def test_a_final_error_in_other_words_costs_one_request(
         assert type(caught.value) is kind
         assert len(bodies) == 1
         assert memory.left_out("here") == ()
+
+
+WAITS: dict[str, object] = {
+    "beside the message": {"error": {"message": "slow", "retry_after": 3600}},
+    "as a text": {"error": {"message": "slow", "retry_after": "3600.0"}},
+    "beside the error": {"error": "slow", "retry_after": 3600},
+    "at the top": {"message": "slow", "retry_after": 3600.0},
+    "of Google": {
+        "error": {
+            "code": 429,
+            "details": [
+                {"@type": "type.googleapis.com/google.rpc.QuotaFailure"},
+                {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "3600s"},
+            ],
+        }
+    },
+    "in milliseconds": {"error": {"message": "slow", "retry_after_ms": 3_600_000}},
+    "of a gateway": {"error": {"metadata": {"headers": {"Retry-After": "3600"}}}},
+    "in an array": [{"error": {"message": "slow", "retryAfter": 3600}}],
+}
+
+
+@pytest.mark.parametrize("form", WAITS)
+@pytest.mark.parametrize("status", [429, 503, 529])
+async def test_a_wait_in_the_body_is_as_good_as_one_in_the_headers(
+    authority: Authority, form: str, status: int
+) -> None:
+    async with refusing(authority, lambda _body: (status, WAITS[form])) as (asked, _):
+        with pytest.raises(errors.AskedToWait) as refused:
+            await ask(asked)
+    assert refused.value.retry_after == 3600.0
+
+
+@pytest.mark.parametrize("wait", [-1, "soon", None, [], {}, True, "NaN"])
+async def test_a_wait_in_the_body_that_makes_no_sense_is_not_told(authority: Authority, wait: object) -> None:
+    told = {"error": {"message": "slow", "retry_after": wait, "input": {"retry_after": 3600}}}
+    async with refusing(authority, lambda _body: (429, told)) as (asked, _):
+        with pytest.raises(errors.RateLimited) as refused:
+            await ask(asked)
+    assert refused.value.retry_after is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"error": {"code": "rate_limit_exceeded", "retry_after": 90}},
+        {"error": "slow down", "code": "rate_limit_exceeded", "retry_after": 90},
+        {"type": "error", "code": "rate_limit_exceeded", "retry_after": "90"},
+    ],
+)
+def test_a_wait_in_an_event_counts_too(event: dict[str, object]) -> None:
+    error = failures.from_event(OPENAI, told_error(event) or event)
+    assert isinstance(error, errors.RateLimited)
+    assert error.retry_after == 90.0

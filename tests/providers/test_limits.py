@@ -105,6 +105,9 @@ NOON = "Wed, 25 Nov 2026 12:00:00 GMT"
         ([("retry-after", "Wed Nov 25 12:01:30 2026"), ("date", NOON)], 90.0),
         ([("retry-after", "Wed, 25 Nov 2026 11:00:00 GMT"), ("date", NOON)], 0.0),
         ([("retry-after", "Fri, 01 Jan 9999 00:00:00 GMT"), ("date", NOON)], LONGEST_WAIT),
+        ([("retry-after", "2026-11-25T12:01:30Z"), ("date", NOON)], 90.0),
+        ([("retry-after", "1795608090"), ("date", NOON)], 90.0),
+        ([("retry-after", "1m30s")], 90.0),
     ],
 )
 def test_a_wait_is_read_in_each_of_its_forms(told: list[tuple[str, str]], meant: float) -> None:
@@ -167,3 +170,28 @@ def test_perplexitys_429_without_a_wait_holds_until_its_next_second() -> None:
     told = {"x-ratelimit-limit": "1", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1795608001"}
     assert retry_after(refusal(*told.items(), ("date", NOON))) == pytest.approx(1.0)
     assert retry_after(refusal(*(told | {"x-ratelimit-remaining": "1"}).items(), ("date", NOON))) is None
+
+
+@pytest.mark.parametrize(
+    ("reset", "meant"),
+    [("1795609800", 1800.0), ("1795609800000", 1800.0), ("45", 45.0), ("1795700000000", LONGEST_WAIT)],
+    ids=["seconds since the epoch", "milliseconds", "seconds from now", "beyond a day"],
+)
+def test_the_reset_of_a_used_up_quota_is_read_in_each_of_its_forms(reset: str, meant: float) -> None:
+    """Not as the next second, in which others than Perplexity refuse again."""
+    told = {"x-ratelimit-limit": "20", "x-ratelimit-remaining": "0", "x-ratelimit-reset": reset}
+    assert retry_after(refusal(*told.items(), ("date", NOON))) == pytest.approx(meant)
+
+
+def test_a_quota_of_an_absurd_time_holds_for_no_longer_than_a_day() -> None:
+    told = headers("requests", "1", "0", "999999999h")
+    assert retry_after(refusal(*told.items())) == LONGEST_WAIT
+
+
+def test_what_the_body_says_counts_as_well() -> None:
+    """Before the quota, and not where the headers ask for more."""
+    assert retry_after(refusal(), 7.0) == 7.0
+    assert retry_after(refusal(("retry-after", "0")), 7.0) == 7.0
+    assert retry_after(refusal(("retry-after", "9")), 7.0) == 9.0
+    assert retry_after(refusal(*headers("requests", "5", "0", "1s").items()), 7.0) == 7.0
+    assert retry_after(refusal(status=503), 7.0) == 7.0

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from typing import Protocol
 
 import httpx
@@ -22,6 +22,9 @@ MOST_OF_AN_ERROR = 64 * 1024
 MOST_OF_AN_ANSWER = 8 * 2**20
 """Bytes of an answer that comes as one JSON object."""
 
+ERROR_WITHIN = 5.0
+"""Seconds for the body of an error: its status and headers, which are there, tell the most."""
+
 CANCEL_TIMEOUT = 3.0
 """Seconds for cancelling a run."""
 
@@ -36,17 +39,28 @@ class ProviderEndpoint:
 
     @asynccontextmanager
     async def post(self, path: str, body: Json) -> AsyncIterator[httpx.Response]:
-        """The response to `body`; leaving the block early resets the stream. Raises `httpx.HTTPError`."""
+        """The response to `body`; leaving the block early resets the stream.
+
+        Raises `httpx.HTTPError`, and `TimedOut` where its headers are not there in time, however often a
+        piece of them comes.
+        """
         timeout = httpx.Timeout(self._client.timeout)
         # Reasoning models are silent for long before the first token. The events have their own deadlines.
         timeout.read = max(self._options.first_token_timeout, self._options.read_timeout)
-        async with self._client.stream(
+        opening = self._client.stream(
             "POST",
             f"{self._options.base_url}{path}",
             content=json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
             headers={"content-type": "application/json", **self._headers()},
             timeout=timeout,
-        ) as response:
+        )
+        waits = (timeout.pool, timeout.connect, timeout.write, timeout.read)
+        async with AsyncExitStack() as stack:
+            response: httpx.Response | None = None
+            with trio.move_on_after(sum(wait or 0.0 for wait in waits)):
+                response = await stack.enter_async_context(opening)
+            if response is None:
+                raise TimedOut(self._provider, "the headers were not complete in time")
             yield response
 
     async def json(self, response: httpx.Response) -> Json:
@@ -97,7 +111,8 @@ class ProviderEndpoint:
     async def refusal(self, response: httpx.Response) -> Json:
         """The error in a response that is not a success; empty if it is not complete in time."""
         content = b""
-        with suppress(MalformedAnswer, httpx.HTTPError), trio.move_on_after(self._options.read_timeout):
+        within = min(self._options.read_timeout, ERROR_WITHIN)
+        with suppress(MalformedAnswer, httpx.HTTPError), trio.move_on_after(within):
             content = await self._read(response, MOST_OF_AN_ERROR)
         return refusal(content.decode("utf-8", "replace")) if content else {}
 

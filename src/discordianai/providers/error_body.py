@@ -8,6 +8,7 @@ have one code, and one type, for everything.
 
 import json
 import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from discordianai.providers.errors import (
@@ -24,6 +25,7 @@ from discordianai.providers.errors import (
 )
 from discordianai.providers.json_values import Json, NotJson, parse_whole, piece, table, tables
 from discordianai.providers.optional_fields import OptionalField, named_first, named_in_paths, paths_in
+from discordianai.waits import named_wait
 
 LONGEST_MESSAGE = 4000
 """Characters of an error's text that are looked at."""
@@ -36,6 +38,17 @@ DEEPEST = 6
 
 _QUOTED = frozenset({"input", "value", "received", "ctx", "url", "request", "body", "prompt"})
 """Keys under which validators repeat what was sent, which may name anything."""
+
+WAIT = "retry_after"
+"""The key of the wait that an error names, in seconds, whatever its own key for it."""
+
+_WAIT_UNITS = {
+    **dict.fromkeys(("retryafter", "retryafterseconds", "retryaftersecs", "retrydelay"), 1.0),
+    **dict.fromkeys(("retryafterms", "retryaftermilliseconds", "retrydelayms"), 1e-3),
+}
+"""Seconds of a number under a key that names a wait; of the key only the letters, in lower case."""
+
+_NO_LETTER = re.compile(r"[^a-z]")
 
 _NOT_SHOWN = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<!--.*?-->|<[^<>]*>", re.IGNORECASE | re.DOTALL)
 _OF_ANSWERS = frozenset({"choices", "output", "usage", "type", "id", "delta"})
@@ -56,6 +69,12 @@ def paths_of(error: Json) -> list[str]:
 
 def told_error(body: Json) -> Json:
     """The error that a chunk, an event or a whole answer tells of; empty where it tells of none."""
+    error = _told_error(body)
+    wait = told_wait(body) if error else None
+    return error if wait is None else {**error, WAIT: wait}
+
+
+def _told_error(body: Json) -> Json:
     value = body.get("error")
     if isinstance(value, list):
         value = next((entry for entry in value if isinstance(entry, dict | str) and entry), None)
@@ -64,6 +83,23 @@ def told_error(body: Json) -> Json:
     if isinstance(value, dict):
         return value
     return body if body.get("object") == "error" else {}
+
+
+def told_wait(error: Json) -> float | None:
+    """Seconds that an error asks to wait, wherever in it that stands; None where it doesn't say."""
+    return max(_waits(error, time.time()), default=None)
+
+
+def _waits(value: object, now: float, deep: int = 0) -> Iterator[float]:
+    if deep >= DEEPEST or not isinstance(value, list | dict):
+        return
+    entries = value.items() if isinstance(value, dict) else [("", entry) for entry in value[:20]]
+    for key, entry in entries:
+        unit = _WAIT_UNITS.get(_NO_LETTER.sub("", key.lower()))
+        if unit is not None and (wait := named_wait(entry, now, unit)) is not None:
+            yield wait
+        elif key.lower() not in _QUOTED:
+            yield from _waits(entry, now, deep + 1)
 
 
 def bare_error(chunk: Json) -> Json:
@@ -90,6 +126,8 @@ def refusal(content: str) -> Json:
         message = "\n".join(dict.fromkeys((message, *_all_texts(body))))[:LONGEST_MESSAGE].strip()
     code = piece(table(error, "innererror"), "code")
     told: Json = {**error, "message": message, PATHS: [path for path in paths if path][:20]}
+    if (wait := told_wait(body)) is not None:
+        told[WAIT] = wait
     if not piece(told, "type") and piece(error, "status"):
         told["type"] = piece(error, "status")
     return {**told, "code": code} if code and not piece(told, "code") else told

@@ -9,7 +9,13 @@ from collections.abc import Mapping
 
 import httpx
 
-from discordianai.providers.error_body import LONGEST_MESSAGE, by_words, names_what_stays, paths_of
+from discordianai.providers.error_body import (
+    LONGEST_MESSAGE,
+    by_words,
+    names_what_stays,
+    paths_of,
+    told_wait,
+)
 from discordianai.providers.errors import (
     AuthenticationFailed,
     BadRequest,
@@ -107,14 +113,15 @@ _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 def from_response(provider: Provider, response: httpx.Response, error: Json) -> ProviderError:
     """The error behind a response that is not a success; `error` is the `refusal` in its body."""
     detail = _detail(response.status_code, error, response.headers.get("x-request-id"))
-    return _error(provider, response.status_code, error, detail, retry_after(response))
+    wait = retry_after(response, told_wait(error))
+    return _error(provider, response.status_code, error, detail, wait)
 
 
 def from_event(provider: Provider, error: Json) -> ProviderError:
     """The error in an event of a stream, or in an answer that is one JSON object, after a status of 200."""
     told = (str(value) for value in (error.get("status"), error.get("code")) if isinstance(value, int | str))
     status = next((int(code) for code in told if _STATUS.fullmatch(code)), 500)
-    return _error(provider, status, error, "in the answer, " + _detail(status, error, None), None)
+    return _error(provider, status, error, "in the answer, " + _detail(status, error, None), told_wait(error))
 
 
 def from_httpx(provider: Provider, error: httpx.HTTPError | ProviderError) -> ProviderError:

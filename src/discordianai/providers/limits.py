@@ -4,31 +4,17 @@ Everything that a header can hold is turned into bounded numbers here; what make
 """
 
 import re
-import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import httpx
 
 from discordianai.providers.json_values import MOST
 from discordianai.records import Quota, RateLimits
+from discordianai.waits import LONGEST_WAIT as LONGEST_WAIT
+from discordianai.waits import duration, named_wait, now_of
 
 MINUTE, HOUR = 60.0, 3600.0
 
-LONGEST_WAIT = 24 * HOUR
-"""Seconds of a wait that can be meant."""
-
-LONGEST_HEADER = 64
-"""Characters of a number of seconds or a date; what is longer is neither."""
-
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?", re.ASCII)
-"""As OpenAI writes it: 1s, 6m0s, 120ms."""
-
-_DECIMAL = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
 _NUMBER = re.compile(r"\d{1,12}", re.ASCII)
-LONGEST_DURATION = 40
-"""Characters; what is longer is none, and would be an infinite number."""
 
 
 def rate_limits(headers: httpx.Headers) -> RateLimits | None:
@@ -43,79 +29,36 @@ def rate_limits(headers: httpx.Headers) -> RateLimits | None:
     return limits if limits != RateLimits() else None
 
 
-def retry_after(response: httpx.Response) -> float | None:
-    """Seconds to wait after a refusal, up to `LONGEST_WAIT`; None where its headers don't say.
+def retry_after(response: httpx.Response, told: float | None = None) -> float | None:
+    """Seconds to wait after a refusal, up to `LONGEST_WAIT`; None where it doesn't say. `told` is what its
+    body says.
 
     `retry-after-ms` is the most exact. `Retry-After` has seconds or a date, which is held against the
     response's own `Date`, so that neither clock has to be right; of several, the longest counts. Without
-    either, a 429 tells when the quota is there again that it has used up.
+    any, a 429 tells when the quota is there again that it has used up.
     """
-    headers = response.headers
-    milliseconds = [_wait(value, 1e-3) for value in _values(headers, "retry-after-ms")]
-    named = [_wait(value) for value in _values(headers, "retry-after")]
-    named += [_wait_until(value, headers) for value in headers.get_list("retry-after")]
-    for waits in (milliseconds, named):
-        if told := [wait for wait in waits if wait is not None]:
-            return max(told)
+    headers, now = response.headers, now_of(response.headers)
+    named = named_wait(headers.get("retry-after-ms"), now, 1e-3)
+    if named is None:
+        named = named_wait(headers.get("retry-after"), now)
+    if waits := [wait for wait in (named, told) if wait is not None]:
+        return max(waits)
     return _until_quota(headers) if response.status_code == httpx.codes.TOO_MANY_REQUESTS else None
 
 
-def seconds(duration: str) -> float | None:
+def seconds(written: str) -> float | None:
     """A duration in seconds, if it is one."""
-    match = _DURATION.fullmatch(duration.strip()) if len(duration) <= LONGEST_DURATION else None
-    if match is None or not any(match.groups()):
-        return None
-    hours, minutes, whole, thousandths = (float(group or 0) for group in match.groups())
-    return min(hours * 3600 + minutes * 60 + whole + thousandths / 1000, float(MOST))
-
-
-def _values(headers: httpx.Headers, name: str) -> Iterator[str]:
-    """Each value, also where a proxy has joined several lines by commas."""
-    for line in headers.get_list(name):
-        yield from line.split(",")
-
-
-def _wait(value: str, unit: float = 1.0) -> float | None:
-    """Seconds that a decimal number of units takes; none for what is negative or not a number."""
-    value = value.strip()
-    if len(value) > LONGEST_HEADER:
-        return LONGEST_WAIT if value.isascii() and value.isdigit() else None
-    return min(float(value) * unit, LONGEST_WAIT) if _DECIMAL.fullmatch(value) else None
-
-
-def _wait_until(value: str, headers: httpx.Headers) -> float | None:
-    """Seconds until an HTTP date; 0 for one that has passed."""
-    if (until := _timestamp(value)) is None:
-        return None
-    return min(max(until - _now(headers), 0.0), LONGEST_WAIT)
-
-
-def _now(headers: httpx.Headers) -> float:
-    """The time by the clock that wrote the headers, in seconds since the epoch."""
-    told = _timestamp(headers.get("date", ""))
-    return time.time() if told is None else told
-
-
-def _timestamp(date: str) -> float | None:
-    """An HTTP date in seconds since the epoch, in any of its three forms."""
-    if not any(character.isalpha() for character in date) or len(date) > LONGEST_HEADER:
-        return None
-    try:
-        at = parsedate_to_datetime(date)
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return _utc(at).timestamp()
-
-
-def _utc(at: datetime) -> datetime:
-    """Dates in HTTP are in GMT, whether they say so or not."""
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    told = duration(written)
+    return None if told is None else min(told, float(MOST))
 
 
 def _until_quota(headers: httpx.Headers) -> float | None:
     """Seconds until a used up quota has something again, by the headers of a refusal."""
-    if (second := _of_a_second(headers)) is not None and not second.remaining:
-        return second.reset
+    if _number(headers, "x-ratelimit-remaining") == 0:
+        # The next second at Perplexity; others mean a minute, or a day.
+        wait = named_wait(headers.get("x-ratelimit-reset"), now_of(headers))
+        if wait is not None:
+            return wait
     quotas = [_of_a_minute(headers, of) for of in ("requests", "tokens")]
     waits = [_until_some(quota) for quota in quotas if quota is not None and not quota.remaining]
     return max(waits, default=None)
@@ -123,7 +66,8 @@ def _until_quota(headers: httpx.Headers) -> float | None:
 
 def _until_some(quota: Quota) -> float:
     """A minute's quota is whole after a minute; a day's has one request after its part of the day."""
-    return quota.reset / quota.limit if _is_for_a_day(quota) else min(quota.reset, MINUTE)
+    wait = quota.reset / quota.limit if _is_for_a_day(quota) else min(quota.reset, MINUTE)
+    return min(wait, LONGEST_WAIT)
 
 
 def _of_a_minute(headers: httpx.Headers, of: str) -> Quota | None:
@@ -133,7 +77,7 @@ def _of_a_minute(headers: httpx.Headers, of: str) -> Quota | None:
 def _of_a_second(headers: httpx.Headers) -> Quota | None:
     """`reset` is in seconds since the epoch there: the next second."""
     at = _number(headers, "x-ratelimit-reset")
-    return _quota(headers, "", None if at is None else min(max(at - _now(headers), 0.0), 1.0))
+    return _quota(headers, "", None if at is None else min(max(at - now_of(headers), 0.0), 1.0))
 
 
 def _quota(headers: httpx.Headers, suffix: str, reset: float | None) -> Quota | None:
