@@ -15,10 +15,10 @@ from trio.testing import MockClock
 
 from discordianai.dispatch.attempt import RetryOptions
 from discordianai.dispatch.breaker import BreakerOptions, BreakerReason, BreakerState
-from discordianai.dispatch.budget import BudgetOptions
+from discordianai.dispatch.budget import BELIEVED_FOR, BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions, QueuePosition
 from discordianai.dispatch.options import DispatchOptions
-from discordianai.dispatch.refusals import BreakerOpen, DeadlinePassed, WaitTooLong
+from discordianai.dispatch.refusals import BeyondTheMinute, BreakerOpen, DeadlinePassed, WaitTooLong
 from discordianai.option import Live
 from discordianai.providers.errors import (
     AuthenticationFailed,
@@ -27,10 +27,11 @@ from discordianai.providers.errors import (
     ProviderError,
     QuotaExhausted,
     RateLimited,
+    TimedOut,
 )
-from discordianai.providers.port import Event
-from discordianai.records import ChatRequest, Role, Turn
-from tests.doubles.provider import FakeProvider
+from discordianai.providers.port import Event, LimitsReport
+from discordianai.records import ChatRequest, Quota, RateLimits, Role, Turn
+from tests.doubles.provider import FakeProvider, Step
 from tests.known_providers import OPENAI
 
 LATENCY = 0.2
@@ -385,3 +386,73 @@ async def test_a_provider_that_is_well_again_is_used_again_in_time(autojump_cloc
         await trio.sleep(1)
     assert [round(at) for at, _ in provider.refused] == [0, 120, 360]
     assert first_answer < 360 + 480 + 5
+
+
+@pytest.mark.parametrize("make", [RateLimited, Overloaded])
+@pytest.mark.parametrize("pause", [1.0, 30.0, 60.0])
+async def test_short_pauses_without_end_are_a_long_one(
+    autojump_clock: MockClock, make: type[RateLimited | Overloaded], pause: float
+) -> None:
+    """Twenty people ask; nobody waits for one pause after another until the question is too old to be asked
+    elsewhere."""
+    provider = FakeProvider([LATENCY, make(OPENAI, "429", pause)])
+    asked = dispatcher(provider)
+    ends: list[Ended] = []
+    async with trio.open_nursery() as nursery:
+        for person in range(20):
+            nursery.start_soon(ask_into, ends, asked, 300.0, str(person))
+    assert all(ended.error is not None and ended.error.helped_by_others for ended in ends)
+    assert max(ended.at for ended in ends) <= 125.0
+    if pause > 1.0:  # else the tries are used up first
+        assert asked.statistics().breaker is not BreakerState.CLOSED
+        assert isinstance((await ask(asked)).error, BreakerOpen)
+
+
+async def test_short_pauses_between_answers_open_nothing(autojump_clock: MockClock) -> None:
+    """Nor do those that hours lie between: each was over when the next one began."""
+    limited: list[Step] = [LATENCY, RateLimited(OPENAI, "429", 50.0)]
+    asked = dispatcher(FakeProvider(limited, ["fine"], limited, ["fine"], limited, ["fine"]))
+    for _ in range(3):
+        assert (await ask(asked)).error is None
+    asked = dispatcher(FakeProvider(limited), dispatch=DispatchOptions(max_attempts=1))
+    for _ in range(5):
+        await ask(asked)
+        await trio.sleep(3600)
+    assert asked.statistics().breaker is BreakerState.CLOSED
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.001])
+async def test_a_pause_of_nothing_is_no_reason_to_ask_again_at_once(
+    autojump_clock: MockClock, pause: float
+) -> None:
+    """As a date that has passed is, or a 0: the usual delay lies between two tries."""
+    provider = FakeProvider([RateLimited(OPENAI, "429", pause)])
+    asked = dispatcher(provider, retry=RetryOptions(first_delay=10.0, longest_delay=10.0))
+    ended = await ask(asked)
+    assert isinstance(ended.error, RateLimited)
+    assert ended.at > 2.0
+
+
+@pytest.mark.parametrize("make", [TimedOut, ConnectionLost])
+async def test_a_provider_that_stalls_leaves_time_to_ask_another_one(
+    autojump_clock: MockClock, make: type[TimedOut | ConnectionLost]
+) -> None:
+    """Two minutes of silence three times would be all that a question has."""
+    asked = dispatcher(FakeProvider([120.0, make(OPENAI, "nothing came")]))
+    ended = await ask(asked, 300.0)
+    assert isinstance(ended.error, make)
+    assert ended.at == pytest.approx(120.0)
+    quick = dispatcher(FakeProvider([20.0, make(OPENAI, "nothing came")], ["fine"]))
+    assert (await ask(quick, 300.0)).error is None
+
+
+async def test_an_absurd_limit_that_a_provider_has_told_once_is_forgotten(autojump_clock: MockClock) -> None:
+    """It keeps every question away, so that nothing the provider says could correct it."""
+    absurd = LimitsReport(RateLimits(tokens=Quota(1, 1, 1.0)))
+    provider = FakeProvider([absurd, "fine"], ["fine"])
+    asked = dispatcher(provider, budget=BudgetOptions(tokens_per_minute=100_000))
+    assert (await ask(asked)).error is None
+    assert isinstance((await ask(asked)).error, BeyondTheMinute)
+    await trio.sleep(BELIEVED_FOR + 1)
+    assert (await ask(asked)).error is None
+    assert asked.statistics().tokens_limit == 100_000

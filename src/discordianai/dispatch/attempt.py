@@ -59,9 +59,10 @@ def asked_pause(error: ProviderError) -> float | None:
 def backoff(options: RetryOptions, attempt: int, error: ProviderError, chance: random.Random) -> float:
     """Seconds to wait after the failure of `attempt`, counted from 1: full jitter.
 
-    0 where the provider asked for a pause: that holds everybody, and is waited for in the queue.
+    0 where the provider asked for a pause: that holds everybody, and is waited for in the queue. One that is
+    shorter than the first delay is none: some answer 0, or a date that has passed, to each request.
     """
-    if asked_pause(error) is not None:
+    if (asked_pause(error) or 0.0) >= options.first_delay:
         return 0.0
     return chance.uniform(0, min(options.first_delay * 2 ** (attempt - 1), options.longest_delay))
 
@@ -110,6 +111,11 @@ class Attempt:
     def shown(self) -> bool:
         """Whether text has come, or a call of a tool: neither is ever begun again."""
         return bool(self._texts) or self._called
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return trio.current_time() - self._began
 
     def see(self, event: Event) -> None:
         """Learn from an event."""

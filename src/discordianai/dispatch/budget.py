@@ -166,6 +166,10 @@ one whose estimate was a fifth too low must be covered, and estimates vary by so
 PERIOD = 60.2
 """Seconds: the provider's minute, and how late a request may arrive there."""
 
+BELIEVED_FOR = 600.0
+"""Seconds after which what a provider last said of its limits no longer counts. One odd value of a header may
+keep every question away, so that nothing would ever correct it."""
+
 SECOND = 1.2
 """Seconds: the same for a limit that is told for each second."""
 
@@ -223,10 +227,13 @@ class Budget:
         self._pause_ends = -math.inf
         self._last = -math.inf
         self._told_a_second = False
+        self._told_at = math.inf
+        self._options = options
         self.reconfigure(options)
 
     def reconfigure(self, options: BudgetOptions) -> None:
         """Allow this much from now on, on top of what was spent; until the provider says otherwise."""
+        self._options, self._told_at = options, math.inf
         self._requests.limit = options.requests_per_minute or math.inf
         self._tokens.limit = options.tokens_per_minute or math.inf
         self._burst.limit = options.burst or math.inf
@@ -283,6 +290,7 @@ class Budget:
 
     def believe(self, limits: RateLimits, now: float) -> None:
         """What the provider says of its limits counts more than the settings, up or down."""
+        self._told_at = now
         for window, quota in ((self._requests, limits.requests), (self._tokens, limits.tokens)):
             if quota is not None:
                 self._believe(window, quota, now)
@@ -290,6 +298,11 @@ class Budget:
             self._told_a_second, self._burst.period = True, SECOND
             self._believe(self._burst, limits.requests_per_second, now)
         self._adapt_burst()
+
+    def forget_old_news(self, now: float) -> None:
+        """Return to the settings where the provider has long said nothing of its limits."""
+        if now - self._told_at > BELIEVED_FOR:
+            self.reconfigure(self._options)
 
     def _believe(self, window: SlidingWindow, quota: Quota, now: float) -> None:
         window.limit = quota.limit

@@ -225,7 +225,7 @@ class Dispatcher:
                 yield this
             return
         except ProviderError as error:
-            pause = None if this.shown else self._pause_before_retry(error, number, deadline)
+            pause = None if this.shown else self._pause_before_retry(error, number, deadline, this.took)
             if pause is None:
                 self._name_next_try(error)
                 raise
@@ -278,23 +278,31 @@ class Dispatcher:
         return Attempt(self._budget, self._estimator, self._counter, entry, request, log, probe=probe)
 
     def _see(self, attempt: Attempt, event: Event) -> None:
+        shown = attempt.shown
         attempt.see(event)
-        if attempt.probe and attempt.shown:
-            self._health.first_words()
+        if attempt.shown and (attempt.probe or not shown):
+            self._health.first_words(probe=attempt.probe)
 
     async def _before(self, deadline: float, call: Callable[[], Awaitable[Event | None]]) -> Event | None:
         with trio.CancelScope(deadline=deadline):
             return await call()
         raise DeadlinePassed(self.provider, "the answer was not complete")
 
-    def _pause_before_retry(self, error: ProviderError, number: int, deadline: float) -> float | None:
-        """Seconds; None where there is to be no other try."""
+    def _pause_before_retry(
+        self, error: ProviderError, number: int, deadline: float, took: float
+    ) -> float | None:
+        """Seconds; None where there is to be no other try.
+
+        Nor is there where one that takes as long as this one `took` would leave less than that to another
+        provider: a provider that stalls would take all of a question's time.
+        """
         now = trio.current_time()
         most = self._options.dispatch.max_attempts
         if not error.safe_to_retry or number >= most or self._health.delay():
             return None
         pause = backoff(self._options.retry, number, error, self._chance)
-        if now + max(pause, asked_pause(error) or 0.0) >= deadline or not self._retries.take():
+        again = now + max(pause, asked_pause(error) or 0.0)
+        if again + 2 * took >= deadline or not self._retries.take():
             return None
         self._counter.retries += 1
         return pause
@@ -306,6 +314,7 @@ class Dispatcher:
 
     def _check_size(self, request: ChatRequest, tokens: float) -> None:
         """A request of more tokens than a minute has would wait for an empty minute, and take all of it."""
+        self._budget.forget_old_news(trio.current_time())
         _, most = self._budget.limits
         if (of_model := self._model_budgets.get(request.model)) is not None:
             most = min(most, of_model.limits[1])
@@ -346,3 +355,8 @@ class _Try(AsyncExitStack):
     def shown(self) -> bool:
         """See `Attempt.shown`."""
         return self.attempt is not None and self.attempt.shown
+
+    @property
+    def took(self) -> float:
+        """Seconds since its request was sent; 0 where none was."""
+        return 0.0 if self.attempt is None else self.attempt.seconds

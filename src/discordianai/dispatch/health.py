@@ -39,6 +39,28 @@ REFUSALS = {
 """Answers that can hold for every request; the last two where they ask for a pause."""
 
 
+SOON_AGAIN = 30.0
+"""Seconds after the end of a pause within which the next one continues it."""
+
+
+class _Pauses:
+    """How long a provider has asked for one short pause after another."""
+
+    def __init__(self) -> None:
+        self._since = self._end = float("-inf")
+
+    def add(self, pause: float, now: float) -> float:
+        """Count one; seconds from the beginning of the first to the end of the last."""
+        if now > self._end + SOON_AGAIN:
+            self._since = now
+        self._end = max(self._end, now + pause)
+        return self._end - self._since
+
+    def clear(self) -> None:
+        """A request was answered."""
+        self._since = self._end = float("-inf")
+
+
 class ProviderHealth:
     """The breaker of `provider`, and the `limit` of its requests in flight.
 
@@ -63,6 +85,7 @@ class ProviderHealth:
         self._pause = pause
         self._refuse_waiting = refuse_waiting
         self._breaker = Breaker(options)
+        self._pauses = _Pauses()
         self._opened = trio.Event()
         self.refusals = 0
 
@@ -136,9 +159,10 @@ class ProviderHealth:
                 self._breaker.leave(trio.current_time(), failed=None, probe=False, refusal=lasting)
             raise
 
-    def first_words(self) -> None:
-        """The probe is being answered."""
-        if self._breaker.refused:
+    def first_words(self, *, probe: bool = True) -> None:
+        """A request, perhaps the probe, is being answered."""
+        self._pauses.clear()
+        if probe and self._breaker.refused:
             with self._watched():
                 self._breaker.first_words()
 
@@ -154,10 +178,14 @@ class ProviderHealth:
         return lasting
 
     def _lasting(self, error: ProviderError, pause: float | None, *, probe: bool) -> LastingRefusal | None:
-        """None where the next request may be answered, or only a short pause is asked for."""
+        """None where the next request may be answered, or only a short pause is asked for.
+
+        Short ones that follow each other are a long one: whoever waits for the end of each meets the next.
+        """
         reason = REFUSALS.get(type(error))
         lasting = isinstance(error, AuthenticationFailed | QuotaExhausted)
-        lasting = lasting or (pause or 0.0) > self._longest_pause
+        if pause is not None:
+            lasting = lasting or self._pauses.add(pause, trio.current_time()) > self._longest_pause
         if reason is None or not (lasting or (probe and self._breaker.refused)):
             return None
         return LastingRefusal(reason, pause)
