@@ -24,8 +24,10 @@ from discordianai.discord.messages.application_limits import (
     ApplicationLimits,
     Call,
 )
-from discordianai.discord.messages.port import MessageError
+from discordianai.discord.messages.port import MessageError, MessageRefused, MessagesBusy
 
+WEBHOOK_429 = {"message": "You are being rate limited."}
+NOON, NOON_AND_A_HALF = "Wed, 25 Nov 2026 12:00:00 GMT", "Wed, 25 Nov 2026 12:01:30 GMT"
 WRITE = Call("POST /messages", 1)
 WEBHOOK = Call("PATCH /messages/ID", as_bot=False)
 
@@ -192,3 +194,112 @@ async def test_a_probe_of_which_nothing_is_heard_is_followed_by_another_at_once(
         raise OSError
     await limits.enter(WRITE, 60.0)
     assert trio.current_time() - began == pytest.approx(8.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "seconds"),
+    [
+        ({}, {"global": True, "retry_after": 6.5}, 6.5),
+        ({}, {"global": True, "retry_after": "6.5"}, 6.5),
+        ({"retry-after": "7"}, {"global": True, "retry_after": 6.5}, 6.5),
+        ({"retry-after": "3600"}, {"global": True, "retry_after": 0.3}, 3600.0),
+        ({"retry-after": "7"}, {"global": True, "retry_after": "soon"}, 7.0),
+        ({"retry-after": "7, 9"}, {"global": True}, 9.0),
+        ({"x-ratelimit-reset-after": "2.5"}, {"global": True}, 2.5),
+        ({"x-ratelimit-scope": "global", "retry-after": "7"}, WEBHOOK_429, 7.0),
+        ({"x-ratelimit-global": "true", "retry-after": "7"}, WEBHOOK_429, 7.0),
+        ({}, {"global": True}, 1.0),
+        ({}, {"global": True, "retry_after": 0}, 1.0),
+        ({}, {"global": True, "retry_after": -3}, 1.0),
+        ({}, {"global": True, "retry_after": math.inf}, 1.0),
+        ({}, {"global": True, "retry_after": [1]}, 1.0),
+        ({"retry-after": "90"}, None, 90.0),
+        ({"retry-after": "90, 30"}, None, 90.0),
+        ({"retry-after": "1.5"}, None, 1.5),
+        ({"retry-after": "90", "date": "nonsense"}, ["a list"], 90.0),
+        ({"retry-after": NOON_AND_A_HALF, "date": NOON}, None, 90.0),
+        ({"retry-after": "soon"}, None, 60.0),
+    ],
+)
+async def test_a_limit_of_the_application_lasts_as_long_as_discord_says_in_any_form(
+    autojump_clock: MockClock, headers: dict[str, str], body: object, seconds: float
+) -> None:
+    limits = ApplicationLimits(clock=trio.current_time)
+    limits.note(429, headers, body, WRITE)
+    assert limits.held_for == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"x-ratelimit-scope": "user"}, {"x-ratelimit-scope": "shared"}, {"x-ratelimit-global": "false"}],
+)
+async def test_what_is_not_global_holds_nobody_else_whatever_else_it_says(
+    autojump_clock: MockClock, headers: dict[str, str]
+) -> None:
+    limits = ApplicationLimits(clock=trio.current_time)
+    limits.note(429, headers | {"retry-after": "60"}, {"global": False, "retry_after": 60.0}, WRITE)
+    await limits.enter(WEBHOOK)
+    await limits.enter(Call(WRITE.kind, 2))
+
+
+@pytest.mark.parametrize("told", [0.0, 0.001, 0.3])
+async def test_a_global_limit_that_goes_on_is_asked_ever_more_seldom(
+    autojump_clock: MockClock, told: float
+) -> None:
+    """Discord names next to nothing each time, for ten minutes; it is no licence to send again at once."""
+    limits, began = ApplicationLimits(clock=trio.current_time), trio.current_time()
+
+    def limited(at: float) -> tuple[int, dict[str, str], object]:
+        over = at - began >= 600.0
+        return (200, {}, {}) if over else (429, {}, {"global": True, "retry_after": told})
+
+    sent = await together(10, lambda: answered(limits, limited, WEBHOOK))
+    assert len([at for at in sent if at < 600.0]) <= 30
+    assert max(sent) <= 600.0 + 2 * PROBE_EVERY
+
+
+async def test_a_probe_that_meets_the_limit_of_its_own_bucket_ends_the_pause(
+    autojump_clock: MockClock,
+) -> None:
+    """Discord itself has answered, and nothing about the application."""
+    for first in (None, {"global": True, "retry_after": 8.0}):
+        limits = ApplicationLimits(clock=trio.current_time)
+        limits.note(429, {"retry-after": "8"}, first)
+        await limits.enter(WRITE, 60.0)
+        limits.note(429, {"x-ratelimit-scope": "user"}, {"global": False, "retry_after": 2.0}, WRITE)
+        assert not limits.statistics().hold
+        await limits.enter(WEBHOOK)
+
+
+async def test_a_long_wait_of_one_kind_of_call_is_remembered_for_its_channel(
+    autojump_clock: MockClock,
+) -> None:
+    """Ten minutes, as for renaming a channel: others find out without asking, and other calls go on."""
+    limits, rename = ApplicationLimits(clock=trio.current_time), Call("PATCH ", 1)
+    limits.note(429, {}, {"global": False, "retry_after": 600.0}, rename)
+    with pytest.raises(MessagesBusy) as busy:
+        await limits.enter(rename, 1000.0)
+    assert busy.value.wait == pytest.approx(600.0)
+    await limits.enter(WRITE)
+    await limits.enter(Call(rename.kind, 2))
+    await trio.sleep(600.0)
+    await limits.enter(rename)
+
+
+@pytest.mark.parametrize("body", [None, {"code": 200000}, {"code": 240000}, {"code": 50005}])
+async def test_a_403_that_is_about_one_message_or_not_discords_is_not_remembered(
+    autojump_clock: MockClock, body: object
+) -> None:
+    """A page of Cloudflare's, and what a filter has found in the words: the next message may pass."""
+    limits = ApplicationLimits(clock=trio.current_time)
+    limits.note(403, {}, body, WRITE)
+    await limits.enter(WRITE)
+    assert limits.statistics().invalid_recently == 1
+
+
+@pytest.mark.parametrize("code", [50001, 50013, 0, None, "x", [1]])
+async def test_any_other_403_is_remembered_whatever_its_code(autojump_clock: MockClock, code: object) -> None:
+    limits = ApplicationLimits(clock=trio.current_time)
+    limits.note(403, {}, {"code": code}, WRITE)
+    with pytest.raises(MessageRefused):
+        await limits.enter(WRITE)

@@ -1,10 +1,26 @@
 """One bucket for each channel, whoever writes there."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx
 import pytest
 import trio
 import trio.testing
 
-from discordianai.discord.messages.rest import MOST_BUCKETS, OTHERS_WITHIN, Bucket, ChannelBuckets, Share
+from discordianai.discord.messages.application_limits import ApplicationLimits
+from discordianai.discord.messages.port import MessagesBusy, MessagesExpired
+from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
+from discordianai.discord.messages.rest import (
+    MOST_BUCKETS,
+    OTHERS_WITHIN,
+    Bucket,
+    ChannelBuckets,
+    DiscordApi,
+    Share,
+)
+from discordianai.records import ReplyAddress
 
 OTHERS = range(1, 2 * MOST_BUCKETS)
 
@@ -127,3 +143,93 @@ async def test_a_limit_that_leaves_nothing_for_others_holds_nobody_for_ever(
             async with bucket.turn(Share(person_id, 0)):
                 bucket.learn(max(limit - 1, 0), limit, 1.0)
         await trio.sleep_until(bucket.spare_at)
+
+
+Answer = tuple[int, dict[str, str], object]
+
+
+@dataclass
+class Discord:
+    """Gives these answers, the last one again and again, and notes when each request came."""
+
+    answers: list[Answer]
+    came: list[float] = field(default_factory=list)
+
+    async def answer(self, _request: httpx.Request) -> httpx.Response:
+        self.came.append(trio.current_time())
+        await trio.sleep(0.1)
+        status, headers, body = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return httpx.Response(status, headers=headers, json=body)
+
+    @asynccontextmanager
+    async def api(self) -> AsyncIterator[DiscordApi]:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(self.answer)) as client:
+            limits = ApplicationLimits(clock=trio.current_time)
+            yield DiscordApi(client, "https://discord.example/api/v10", "token", limits=limits)
+
+
+TAKEN: Answer = (200, {}, {"id": "5"})
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "seconds"),
+    [
+        ({}, {"retry_after": 8.5}, 8.5),
+        ({"retry-after": "9"}, {"retry_after": "8.5"}, 8.5),
+        ({"retry-after": "9"}, {"message": "no"}, 9.0),
+        ({"x-ratelimit-scope": "shared", "retry-after": "60"}, {"retry_after": 60.0}, 60.0),
+        ({"x-ratelimit-scope": "user", "retry-after": "60"}, "a text", 60.0),
+    ],
+)
+async def test_a_429_of_a_bucket_is_waited_for_as_long_as_it_says_and_met_once(
+    autojump_clock: trio.testing.MockClock, headers: dict[str, str], body: object, seconds: float
+) -> None:
+    discord, began = Discord([(429, headers, body), TAKEN]), trio.current_time()
+    async with discord.api() as api:
+        await ChannelMessages(api, 1).create({"content": "hi"})
+    first, second = discord.came
+    assert first == began
+    assert second - first >= seconds
+    assert second - first <= seconds + 2.0
+
+
+async def test_what_one_meets_in_a_channel_holds_the_others_who_write_there(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Ten answers; not each has to find out for itself."""
+    discord = Discord([(429, {}, {"retry_after": 9.0}), TAKEN])
+    async with discord.api() as api, trio.open_nursery() as nursery:
+        for number in range(10):
+            messages = ChannelMessages(api, 1, person_id=number)
+            nursery.start_soon(messages.create, {"content": "hi"})
+    assert len(discord.came) == 11
+    assert discord.came[1] - discord.came[0] >= 9.0
+
+
+async def test_a_wait_that_nobody_should_wait_for_is_told_at_once(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """In a channel as what it is; at an interaction as its end, so that the channel is tried instead."""
+    long: Answer = (429, {"retry-after": "3600"}, {"retry_after": 3600.0})
+    discord, began = Discord([long]), trio.current_time()
+    address = ReplyAddress(1, 2, "token", 3, private=False, acknowledged_at=0.0)
+    async with discord.api() as api:
+        with pytest.raises(MessagesBusy):
+            await ChannelMessages(api, 1).create({"content": "hi"})
+        with pytest.raises(MessagesExpired):
+            await InteractionWebhook(api, address).edit(None, {"content": "hi"})
+    assert trio.current_time() - began < 5.0
+    assert len(discord.came) == 2
+
+
+async def test_a_thread_that_opens_only_in_minutes_is_not_waited_for(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The answer comes in the channel then, where messages are another kind of call."""
+    discord = Discord([(429, {}, {"retry_after": 100.0}), TAKEN])
+    async with discord.api() as api:
+        channel, began = ChannelMessages(api, 1), trio.current_time()
+        with pytest.raises(MessagesBusy):
+            await channel.open_thread("why?")
+        await channel.create({"content": "hi"})
+    assert trio.current_time() - began <= 16.0

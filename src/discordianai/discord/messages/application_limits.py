@@ -1,7 +1,7 @@
 """What Discord allows the application as a whole: one gate for every request that writes messages.
 
 A rate-limit bucket belongs to a channel or an interaction (`rest.py`). Three limits apply to all requests
-together, and are tracked here, so that no request runs into them twice:
+together, and are tracked here, so that no request runs into them twice, whichever thread sends it:
 
 - 50 requests a second with the bot's token. Interaction webhooks don't count.
 - a global 429, and Cloudflare's ban of this address (a 429 with a page instead of JSON): nothing is sent
@@ -21,13 +21,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 import trio
 
 from discordianai.discord.messages.port import MessageRefused, MessagesBusy
 from discordianai.metric import Metric
+from discordianai.waits import named_wait, now_of
 
 REQUESTS_PER_SECOND, AT_ONCE = 35, 5
 """With the bot's token, evenly spaced but for the first few: Discord allows 50 in a second, and counts when
@@ -53,13 +54,25 @@ SLOW_ABOVE, STOP_ABOVE = 1_000, 5_000
 SLOW_GAP = 1.0
 """Seconds between two requests while message traffic is slow: at most 600 more in ten minutes."""
 
+SHORTEST_HOLD, GROWTH = 0.25, 2.0
+"""Seconds that a global limit holds on at least where it was not over at its named time, and by how much more
+each next time, up to `PROBE_EVERY`. Discord may name next to nothing each time."""
+
 REFUSED_FOR = 300.0
 """Seconds for which a 403 is remembered, for a channel and a kind of call; permissions are seldom changed."""
+
+ABOUT_ONE_MESSAGE = frozenset({50005, 200000, 200001, 240000})
+"""Error codes of refusals that say nothing about other messages: one of somebody else's, and what AutoMod and
+Discord's filter find in the words."""
 
 MOST_REFUSALS = 1_000
 
 LONGEST_WAIT = 3_600.0
 """Seconds that a message waits here: after an hour, nobody expects an answer any more."""
+
+LONGEST_PAUSE = 15.0
+"""Seconds. Discord's buckets refill within five; a longer wait is that of a kind of call, and is remembered
+for it."""
 
 SHORTEST_WAIT = 0.001
 """Seconds; less may not move the clock on at all."""
@@ -114,7 +127,8 @@ class Call:
 
 
 class ApplicationLimits:
-    """`note` may be called on any thread; the rest is for trio's. `clock` is in seconds and never jumps."""
+    """`take`, `probing` and `note` may be called on any thread; the rest is for trio's. `clock` is in seconds
+    and never jumps."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -126,26 +140,28 @@ class ApplicationLimits:
         self._held_until = -math.inf
         self._reason: HoldReason | None = None
         self._probe_sent = -math.inf
+        self._least_hold = SHORTEST_HOLD
         self._refusals: dict[tuple[str, int], tuple[float, str]] = {}
+        self._closed: dict[tuple[str, int], float] = {}
         self._holds = 0
         self._spared = 0
 
     async def enter(self, call: Call, within: float = 0.0) -> None:
         """Return when this request may be sent, which is then counted as sent.
 
-        Raises `ApplicationHeld` where that takes more than `within` seconds, and `MessageRefused` where it is
-        known to be refused.
+        Raises `ApplicationHeld` where that takes more than `within` seconds, `MessageRefused` where it is
+        known to be refused, and `MessagesBusy` where Discord has said for how long it will be.
         """
         self._check_refusals(call)
         latest = self._clock() + within
-        while wait := self._wait(call):
+        while wait := self.take(call):
             if self._clock() + wait > latest:
                 raise ApplicationHeld(self._reason or "the bot's requests of this second are used up", wait)
             await trio.sleep(max(wait, SHORTEST_WAIT))
             self._check_refusals(call)
 
-    def _wait(self, call: Call) -> float:
-        """Seconds until it may be tried again; 0 takes the request's place."""
+    def take(self, call: Call) -> float:
+        """Seconds until this request may be tried again; 0 counts it as sent."""
         now = self._clock()
         with self._lock:
             self._forget_old(now)
@@ -200,23 +216,42 @@ class ApplicationLimits:
         with self._lock:
             if status in INVALID_STATUSES and headers.get("x-ratelimit-scope") != "shared":
                 self._invalid.append(now)
-            if status == 429:
-                self._note_429(headers, body, now)
-            elif self._reason in {HoldReason.GLOBAL, HoldReason.BANNED} and now >= self._held_until:
-                self._end_hold()
-            if status == 403 and call is not None and call.channel_id is not None:
-                self._remember(call, reason, now)
+            if not (status == 429 and self._note_429(headers, body, call, now)):
+                self._note_passed(now)
+            if status == 403 and call is not None and isinstance(body, Mapping):  # no page of Cloudflare's
+                self._remember(call, reason, body.get("code"), now)
 
-    def _note_429(self, headers: Mapping[str, str], body: object, now: float) -> None:
-        if not isinstance(body, Mapping) and "x-ratelimit-scope" not in headers:  # a page of Cloudflare's
-            named = seconds(headers.get("retry-after"), UNNAMED_HOLD)
-            probed = self._reason is HoldReason.BANNED and now >= self._held_until
-            self._begin_hold(HoldReason.BANNED, now + max(named, PROBE_EVERY if probed else 0.0), now)
-            return
+    def _note_passed(self, now: float) -> None:
+        """Neither a ban nor a global limit holds, if this answer is not one of an earlier request."""
+        if self._reason in {HoldReason.GLOBAL, HoldReason.BANNED} and now >= self._held_until:
+            self._end_hold()
+
+    def _note_429(self, headers: Mapping[str, str], body: object, call: Call | None, now: float) -> bool:
+        """Whether it holds for the application."""
+        page = not isinstance(body, Mapping) and "x-ratelimit-scope" not in headers
         told = body if isinstance(body, Mapping) else {}
-        if told.get("global") is True or "x-ratelimit-global" in headers:
-            named = seconds(told.get("retry_after"), seconds(headers.get("retry-after"), 1.0))
-            self._begin_hold(HoldReason.GLOBAL, now + named, now)
+        wait = wait_of(headers, told)
+        if page:  # of Cloudflare's
+            probed = self._reason is HoldReason.BANNED and now >= self._held_until
+            named = UNNAMED_HOLD if wait is None else wait
+            self._begin_hold(HoldReason.BANNED, now + max(named, PROBE_EVERY if probed else 0.0), now)
+            return True
+        if _is_global(headers, told):
+            self._begin_hold(HoldReason.GLOBAL, now + max(wait or 1.0, self._least_global(now)), now)
+            return True
+        if wait is not None and wait > LONGEST_PAUSE and call is not None and call.channel_id is not None:
+            if len(self._closed) >= MOST_REFUSALS:
+                self._closed = {key: until for key, until in self._closed.items() if until > now}
+            if len(self._closed) < MOST_REFUSALS:
+                self._closed[call.kind, call.channel_id] = now + wait
+        return False
+
+    def _least_global(self, now: float) -> float:
+        """Seconds; longer each time, while the limit holds on when its named time is over."""
+        if self._reason is not HoldReason.GLOBAL or now < self._held_until:
+            return 0.0
+        least, self._least_hold = self._least_hold, min(self._least_hold * GROWTH, PROBE_EVERY)
+        return least
 
     def _begin_hold(self, reason: HoldReason, until: float, now: float) -> None:
         new = self._reason is None
@@ -229,23 +264,27 @@ class ApplicationLimits:
 
     def _end_hold(self) -> None:
         self._log.info("sending resumed", reason=str(self._reason))
-        self._reason, self._probe_sent = None, -math.inf
+        self._reason, self._probe_sent, self._least_hold = None, -math.inf, SHORTEST_HOLD
 
-    def _remember(self, call: Call, reason: str, now: float) -> None:
+    def _remember(self, call: Call, reason: str, code: object, now: float) -> None:
+        if call.channel_id is None or (isinstance(code, int) and code in ABOUT_ONE_MESSAGE):
+            return
         if len(self._refusals) >= MOST_REFUSALS:
             self._refusals = {key: kept for key, kept in self._refusals.items() if kept[0] > now}
         while len(self._refusals) >= MOST_REFUSALS:
             self._refusals.pop(next(iter(self._refusals)))
-        assert call.channel_id is not None  # noqa: S101  # for mypy: the caller has looked
         self._refusals[call.kind, call.channel_id] = now + REFUSED_FOR, reason
 
     def _check_refusals(self, call: Call) -> None:
         if call.channel_id is None:
             return
-        until, reason = self._refusals.get((call.kind, call.channel_id), (-math.inf, ""))
-        if self._clock() < until:
+        now, key = self._clock(), (call.kind, call.channel_id)
+        until, reason = self._refusals.get(key, (-math.inf, ""))
+        if now < until:
             self._spared += 1
             raise MessageRefused(f"{reason}, a short while ago")
+        if now < (closed_until := self._closed.get(key, -math.inf)):
+            raise MessagesBusy("Discord accepts no such request there for now", closed_until - now)
 
     def forget_refusals(self, channel_id: int | None = None) -> None:
         """Permissions have changed in this channel, or anywhere if none is named."""
@@ -278,10 +317,28 @@ class ApplicationLimits:
             )
 
 
-def seconds(text: object, default: float) -> float:
+def _is_global(headers: Mapping[str, str], told: Mapping[Any, object]) -> bool:
+    flag = headers.get("x-ratelimit-global", "false").strip().lower()
+    return (
+        told.get("global") is True
+        or flag not in {"false", "0", ""}
+        or headers.get("x-ratelimit-scope", "").strip().lower() == "global"
+    )
+
+
+def wait_of(headers: Mapping[str, str], told: Mapping[Any, object]) -> float | None:
+    """Seconds that a 429 asks to wait; None where it doesn't say. `told` is its body.
+
+    The header is what the body says, rounded up; where it is longer than that, another one has written it.
+    """
+    now = now_of(headers)
+    exact, rounded = named_wait(told.get("retry_after"), now), named_wait(headers.get("retry-after"), now)
+    if exact is None:
+        return named_wait(headers.get("x-ratelimit-reset-after"), now) if rounded is None else rounded
+    return exact if rounded is None or rounded <= exact + 1.0 else rounded
+
+
+def seconds(told: object, default: float) -> float:
     """A wait that Discord named, at most `LONGEST_HOLD`; `default` if it is invalid."""
-    try:
-        named = float(str(text))
-    except ValueError:
-        return default
-    return min(named, LONGEST_HOLD) if named >= 0.0 else default  # NaN is not
+    named = named_wait(told, time.time())
+    return default if named is None else min(named, LONGEST_HOLD)

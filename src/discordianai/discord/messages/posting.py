@@ -9,11 +9,13 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
+from discordianai.discord.messages.application_limits import LONGEST_PAUSE
 from discordianai.discord.messages.port import (
     Body,
     File,
     MessageError,
     MessageRefused,
+    MessagesBusy,
     MessagesClosed,
     ThreadArchived,
 )
@@ -134,8 +136,8 @@ class ChannelMessages:
             await self._endpoint.insist("PATCH", path, body, files)
         except ThreadArchived as archived:
             try:
-                await self._endpoint.insist("PATCH", "", {"archived": False})
-            except MessageRefused:
+                await self._endpoint.insist("PATCH", "", {"archived": False}, within=LONGEST_PAUSE)
+            except (MessageRefused, MessagesBusy):
                 raise archived from None
             await self._endpoint.insist("PATCH", path, body, files)
 
@@ -175,5 +177,6 @@ class ChannelMessages:
 
     async def open_thread(self, name: str) -> int:
         """Open a public thread and return its id. Raises `MessageError`."""
-        thread = await self._endpoint.insist("POST", "/threads", {"name": name, "type": PUBLIC_THREAD})
+        body = {"name": name, "type": PUBLIC_THREAD}
+        thread = await self._endpoint.insist("POST", "/threads", body, within=LONGEST_PAUSE)
         return id_of(thread)

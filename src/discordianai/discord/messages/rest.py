@@ -23,11 +23,13 @@ import trio
 from discordianai import bounded_http
 from discordianai.discord.events.payload import Malformed, snowflake
 from discordianai.discord.messages.application_limits import (
+    LONGEST_PAUSE,
     LONGEST_WAIT,
     ApplicationHeld,
     ApplicationLimits,
     Call,
     seconds,
+    wait_of,
 )
 from discordianai.discord.messages.port import (
     Body,
@@ -155,8 +157,8 @@ class ChannelBuckets:
 ATTEMPTS = 6
 """Attempts of a request that must arrive: with their pauses, about half a minute of trouble at Discord."""
 
-LONGEST_PAUSE = 15.0
-"""Seconds; Discord's buckets refill within five."""
+LONGEST_ASKED = 120.0
+"""Seconds that a message waits at most where Discord asks for it: a longer wait is told at once."""
 
 LONGEST_COUNT = 9
 """Digits that a believable number of requests may have."""
@@ -255,11 +257,17 @@ class Endpoint:
         return max(self._bucket.spare_at, self._bucket.share_at(self._share))
 
     async def insist(
-        self, method: str, path: str, body: Body | None = None, files: Sequence[File] = ()
+        self,
+        method: str,
+        path: str,
+        body: Body | None = None,
+        files: Sequence[File] = (),
+        within: float = LONGEST_ASKED,
     ) -> Body:
         """Send a request, again and again while that may help. Raises `MessageError`.
 
-        Waiting for a limit of the whole application does not count as an attempt.
+        Waiting for a limit of the whole application does not count as an attempt. What Discord asks to wait
+        for this one alone is waited for up to `within` seconds each time.
         """
         call = self._call(method, path, body, files)
         attempt, end = 0, trio.current_time() + LONGEST_WAIT
@@ -274,7 +282,9 @@ class Endpoint:
                     raise
             except MessagesBusy as error:
                 attempt += 1
-                if attempt == ATTEMPTS:
+                if error.wait > within and not self._as_bot:  # the channel may take it
+                    raise MessagesExpired(str(error)) from error
+                if attempt == ATTEMPTS or error.wait > within:
                     raise
                 self._log.debug("trying again", reason=str(error), attempt=attempt)
                 await trio.sleep(max(error.wait, 0.25 * 2**attempt))
@@ -320,7 +330,10 @@ class Endpoint:
             return answer or {}
         if response.status_code == 429 and (wait := self._limits.held_for):
             raise ApplicationHeld("Discord answered 429, for the whole application", wait)
-        raise _error(response, answer or {}, reason)
+        refusal = _error(response, answer or {}, reason)
+        if isinstance(refusal, MessagesBusy) and refusal.wait:
+            self._bucket.close_for(min(refusal.wait, LONGEST_PAUSE))  # also for the others who write there
+        raise refusal
 
     def _learn(self, response: httpx.Response) -> None:
         """Let the next request wait for the bucket, instead of being refused."""
@@ -354,7 +367,8 @@ def reason_of(response: httpx.Response, body: Body) -> str:
 def _error(response: httpx.Response, body: Body, reason: str) -> MessageError:
     code = _code(body)
     if response.status_code == 429:
-        return MessagesBusy(reason, _pause(body.get("retry_after")))
+        wait = wait_of(response.headers, body)
+        return MessagesBusy(reason, 1.0 if wait is None else wait)
     if response.status_code >= 500:
         return MessagesBusy(reason, 0.0)
     if code in {UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN}:
