@@ -8,6 +8,7 @@ from interactions.api.http.route import Route
 
 from discordianai.discord.commands.registration import synchronise
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
+from discordianai.discord.events.payload import Malformed
 from discordianai.discord.gateway.http_client import ListenerHTTPClient
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.options import BotOptions
@@ -101,3 +102,22 @@ async def test_a_list_that_fails_does_not_keep_the_others(discord: LocalDiscord)
     await start(discord, BotOptions(guild_ids=(OTHER_GUILD, GUILD_ID)))
     assert registered(discord, None) == OWN_DATA
     assert discord.offered(GUILD_ID) == ALL
+
+
+@pytest.mark.parametrize("told", [None, 5, "x", [None], [{}], [{"name": "ask"}], [{"name": [], "type": 1}]])
+async def test_a_list_that_is_none_is_a_named_error(
+    discord: LocalDiscord, told: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would end the task that registers commands without a word."""
+
+    async def listed(*_: object) -> object:
+        return told
+
+    monkeypatch.setattr(ListenerHTTPClient, "get_application_commands", listed)
+    with pytest.raises(Malformed):
+        await start(discord, EVERYWHERE)
+    monkeypatch.undo()
+    monkeypatch.setattr(Route, "BASE", discord.api_url)
+    monkeypatch.setattr(ListenerHTTPClient, "get_user_guilds", listed)
+    with pytest.raises(Malformed):
+        await start(discord, EVERYWHERE)

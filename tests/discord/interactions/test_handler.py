@@ -8,13 +8,16 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any
 
+import aiohttp
 import httpx
 import pytest
 import trio
 from interactions.api.http.route import Route
+from interactions.client.errors import HTTPException
 from structlog.testing import capture_logs
 
 from discordianai.answering.journal import JournalResult
@@ -25,12 +28,17 @@ from discordianai.discord.audit_log import PrivilegedAct, RefusalCause
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter, Unacknowledged
 from discordianai.discord.events.guild_cache import GuildCache
-from discordianai.discord.gateway.http_client import ListenerHTTPClient
+from discordianai.discord.gateway.http_client import ListenerHTTPClient, RestUnavailable
 from discordianai.discord.interactions import handler as handling
 from discordianai.discord.interactions.activity_limits import COMMANDS as MOST_COMMANDS
 from discordianai.discord.interactions.activity_limits import FORMS, PRESSES, SUGGESTIONS
 from discordianai.discord.interactions.admission import Admission
-from discordianai.discord.interactions.handler import ALREADY_ENDED, TRY_AGAIN, InteractionHandler
+from discordianai.discord.interactions.handler import (
+    ACKNOWLEDGE_TIMEOUT,
+    ALREADY_ENDED,
+    TRY_AGAIN,
+    InteractionHandler,
+)
 from discordianai.discord.interactions.outcomes import FAILED
 from discordianai.discord.interactions.router import NOTHING_ASKED, InteractionRouter
 from discordianai.discord.messages.application_limits import ApplicationLimits
@@ -96,6 +104,22 @@ class Scene:
         async def use(handler: InteractionHandler) -> None:
             for interaction in interactions:
                 await handler.interaction(interaction.payload)
+
+        await self.with_handler(use)
+
+    async def take_refused(self, interaction: Interaction, seconds: float, *, page: bool) -> None:
+        """The same while Discord, or Cloudflare with a `page`, accepts no acknowledgement for so long."""
+        refuse = (
+            partial(self.discord.ban, seconds)
+            if page
+            else partial(self.discord.limit_rate, "/callback", seconds)
+        )
+        token = trio.lowlevel.current_trio_token()
+
+        async def use(handler: InteractionHandler) -> None:
+            token.run_sync_soon(refuse)  # now, when the login is over
+            await asyncio.sleep(0.1)
+            await handler.interaction(interaction.payload)
 
         await self.with_handler(use)
 
@@ -260,6 +284,69 @@ async def test_an_acknowledgement_that_met_a_503_is_sent_again_in_time(scene: Sc
     await scene.take(asked := scene.ask())
     assert asked.response_type is not None
     assert scene.backend.calls == ["enqueue", "journal", "hand over"]
+
+
+async def test_an_acknowledgement_that_may_be_sent_again_in_time_is(scene: Scene) -> None:
+    """Not before Discord says, and once."""
+    await scene.take_refused(asked := scene.ask(), 0.8, page=False)
+    assert asked.response_type is not None
+    assert scene.discord.counters.rate_limited == 1
+    assert scene.backend.calls == ["enqueue", "journal", "hand over"]
+
+
+@pytest.mark.parametrize("page", [True, False])
+async def test_an_acknowledgement_that_would_come_too_late_is_not_waited_for(
+    scene: Scene, page: bool
+) -> None:
+    """The answer comes in the channel, and Discord is asked once."""
+    began = trio.current_time()
+    await scene.take_refused(scene.ask(), 60.0, page=page)
+    assert trio.current_time() - began < ACKNOWLEDGE_TIMEOUT - 0.5
+    assert len(scene.discord.counters.while_banned) + scene.discord.counters.rate_limited == 1
+    assert scene.backend.calls == ["enqueue", "journal", "hand over"]
+
+
+class Page:
+    """A response without an error code of Discord's: something before it has answered."""
+
+    status, reason = 403, "Forbidden"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [HTTPException(Page()), RestUnavailable("not now"), aiohttp.ServerDisconnectedError()],  # type: ignore[arg-type]  # what it reads of one
+)
+async def test_a_question_whose_acknowledgement_no_error_of_discords_refuses_is_answered(
+    scene: Scene, failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The person has seen nothing yet, and would hear nothing more."""
+
+    async def fail(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(ListenerHTTPClient, "post_initial_response", fail)
+    await scene.take(scene.ask())
+    assert scene.backend.calls == ["enqueue", "journal", "hand over"]
+
+
+async def test_an_acknowledgement_whose_connection_broke_is_sent_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have arrived: Discord says so then, and that is as good."""
+    sent, send = 0, ListenerHTTPClient.post_initial_response
+
+    async def break_off(*arguments: object) -> None:
+        nonlocal sent
+        sent += 1
+        await send(*arguments)  # type: ignore[arg-type]  # whatever they are
+        if sent == 1:
+            raise aiohttp.ServerDisconnectedError
+
+    monkeypatch.setattr(ListenerHTTPClient, "post_initial_response", break_off)
+    await scene.take(asked := scene.ask())
+    assert (sent, asked.response_type) == (2, DEFERRED)
+    assert scene.backend.calls == ["enqueue", "journal", "hand over"]
+    assert scene.figures.now().unacknowledged == {}
 
 
 @pytest.mark.parametrize("step", ["journal", "acknowledge"])

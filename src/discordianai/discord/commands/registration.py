@@ -1,6 +1,8 @@
 """Registers the bot's commands with Discord, where its list of them differs."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import aiohttp
@@ -23,6 +25,7 @@ from interactions.models.internal.application_commands import sync_needed
 from discordianai.discord.commands.command import Command
 from discordianai.discord.commands.declaration import CommandKind, Offer, Option, OptionKind
 from discordianai.discord.commands.registry import OfferedCommands
+from discordianai.discord.events.payload import Malformed, snowflake
 from discordianai.discord.options import BotOptions
 
 MOST_GUILDS = 100
@@ -90,9 +93,19 @@ async def synchronise(
 ) -> None:
     """Make Discord's lists of our commands what they should be: an unchanged start writes nothing.
 
-    If one list fails, the others are still updated. Raises what the library does if none can be read.
+    If one list fails, the others are still updated. Raises what the library does, or `Malformed`, if none can
+    be read.
     """
     await _Registration(http, application_id, options, offered).synchronise()
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raises `Malformed` where a list of Discord's is none, or something else is in it."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise Malformed("a list cannot be read") from None
 
 
 class _Registration:
@@ -121,7 +134,7 @@ class _Registration:
         for scope in (*self._guild_ids, *others, GLOBAL_SCOPE):
             try:
                 await self._update(scope)
-            except (HTTPException, aiohttp.ClientError, OSError) as error:
+            except (HTTPException, Malformed, aiohttp.ClientError, OSError) as error:
                 # Where the bot may have no commands, it may not look for them.
                 nothing_there = scope in others and isinstance(error, Forbidden | NotFound)
                 level = logging.DEBUG if nothing_there else logging.ERROR
@@ -130,8 +143,10 @@ class _Registration:
 
     async def _other_guild_ids(self) -> tuple[int, ...]:
         """The first servers of the bot that should have no list according to the settings."""
-        guilds = (await self._http.get_user_guilds())[:MOST_GUILDS]
-        return tuple(guild_id for guild in guilds if (guild_id := int(guild["id"])) not in self._guild_ids)
+        told = await self._http.get_user_guilds()
+        with _readable():
+            ids = [snowflake(guild, "id") for guild in told[:MOST_GUILDS]]
+        return tuple(guild_id for guild_id in ids if guild_id not in self._guild_ids)
 
     def _wanted(self, scope: int) -> list[Declaration]:
         if scope == GLOBAL_SCOPE:
@@ -142,13 +157,14 @@ class _Registration:
 
     async def _differs(self, scope: int) -> bool:
         wanted = {(command["name"], command.get("type", 1)): command for command in self._wanted(scope)}
-        present: dict[tuple[str, int], Declaration] = {
-            (command["name"], command["type"]): dict(command)
-            for command in await self._http.get_application_commands(self._application_id, scope)
-        }
-        return wanted.keys() != present.keys() or any(
-            sync_needed(command, present[key]) for key, command in wanted.items()
-        )
+        told = await self._http.get_application_commands(self._application_id, scope)
+        with _readable():
+            present: dict[tuple[str, int], Declaration] = {
+                (command["name"], command["type"]): dict(command) for command in told
+            }
+            return wanted.keys() != present.keys() or any(
+                sync_needed(command, present[key]) for key, command in wanted.items()
+            )
 
     async def _update(self, scope: int) -> None:
         if not await self._differs(scope):

@@ -1,36 +1,45 @@
-"""The library's REST client, as the listener needs it.
+"""The library's REST client, as the listener needs it: requests go out and come back in a way of our own.
 
-It does not apply the library's limit of 45 requests a second to interaction endpoints, which Discord exempts
-from the bot's global limit: with the stock client, 79 of 200 simultaneous commands are acknowledged too late
-and lost. It also reports what Discord refuses to `ApplicationLimits`.
+The library believes what it is answered. A header that is no number, a page instead of JSON, a 204 that calls
+itself JSON, or a 429 without the fields that it expects raises whatever that leads to, also where Discord has
+taken the request; and after three 429s a request counts as done. It would also apply a limit of 45 requests a
+second to interaction endpoints, which Discord exempts from the bot's global limit: with the stock client, 79
+of 200 simultaneous commands are acknowledged too late and lost.
+
+Here acknowledgements are sent at once, and once. All other requests pass `ApplicationLimits`, as those that
+write messages do. Both tell it what Discord refuses.
 """
 
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
-from contextvars import ContextVar
-from types import MappingProxyType
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
+import httpx
 from aiohttp import ClientWebSocketResponse
-from interactions.api.http.http_client import BucketLock, GlobalLock, HTTPClient
+from interactions.api.http.http_client import HTTPClient
 from interactions.api.http.route import Route
 from interactions.client.const import __api_version__
-from interactions.client.errors import HTTPException
 
+from discordianai.bounded_http import BODY_WITHIN, MOST_BYTES
 from discordianai.discord.bridge import shared_tasks
 from discordianai.discord.gateway.gateway_address import api_may_name
-from discordianai.discord.gateway.session_limit import bounded_seconds
-from discordianai.discord.messages.application_limits import ApplicationLimits
-
-_exempt: ContextVar[bool] = ContextVar("exempt", default=False)
-_headers: ContextVar[Mapping[str, str]] = ContextVar("headers", default=MappingProxyType({}))
+from discordianai.discord.messages.application_limits import SHORTEST_WAIT, ApplicationLimits, Call, wait_of
+from discordianai.discord.messages.port import MessagesBusy
 
 REQUEST_TIMEOUT = 30.0
-"""Seconds that a request may take with all its retries, except on interaction endpoints. After a 429 the
-library would wait for as long as Discord says, without telling anybody."""
+"""Seconds that a request may take with all its retries, except on interaction endpoints. What Discord asks to
+wait for longer is not waited for here."""
+
+ATTEMPTS, PAUSE = 3, 1.0
+"""Tries of a request that met a 429 or an error of Discord's, and seconds before the second one; before each
+further one it is three times as long."""
+
+REFUSAL_WITHIN = 1.0
+"""Seconds for the body of a refused acknowledgement, which has three in all; its status is there."""
 
 OPEN_TIMEOUT = 20.0
 """Seconds that the gateway's WebSocket may take to open, TLS and the upgrade included."""
@@ -40,28 +49,6 @@ LARGEST_FRAME = 32 * 2**20
 
 CONNECTIONS = 100
 """Simultaneous acknowledgements; aiohttp opens connections as they are needed."""
-
-UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
-"""What the library raises where an answer is something else than it expects."""
-
-
-class ExemptingLock(GlobalLock):
-    """The global limit, for all requests that it applies to."""
-
-    def __init__(self, connections: int) -> None:
-        super().__init__()
-        self.max_requests = connections  # the library makes its connection pool as large as this...
-        self._limit = 45
-
-    def reset_calls(self) -> None:
-        """...so that the calls of a second are counted from their own limit."""
-        super().reset_calls()
-        self._calls = self._limit
-
-    async def wait(self) -> None:
-        """Wait for a call of this second, or not at all on an interaction endpoint."""
-        if not _exempt.get():
-            await super().wait()
 
 
 class RefusalsAtDebug(logging.LoggerAdapter[logging.Logger]):
@@ -83,17 +70,38 @@ class RestUnavailable(OSError):
         self.retry_after = retry_after
 
 
-class ListenerHTTPClient(HTTPClient):
-    """Exempts interaction endpoints from the global limit; tells `limits` what Discord refuses.
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came back. `body` is its JSON; None where there is none."""
 
-    All shards share one. Their WebSockets have a session of their own, which follows no redirect: the token
-    goes to whatever they are connected to.
+    response: aiohttp.ClientResponse
+    headers: httpx.Headers
+    body: Any
+
+    @property
+    def status(self) -> int:
+        return self.response.status
+
+    @property
+    def succeeded(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def wait(self) -> float | None:
+        """Seconds that a 429 asks to wait, if it says so."""
+        return wait_of(self.headers, self.body if isinstance(self.body, dict) else {})
+
+
+class ListenerHTTPClient(HTTPClient):
+    """All shards share one. Their WebSockets have a session of their own, which follows no redirect: the
+    token goes to whatever they are connected to.
     """
 
     def __init__(self, limits: ApplicationLimits, **options: Any) -> None:
         super().__init__(**options)
-        self.global_lock = ExemptingLock(CONNECTIONS)
+        self.global_lock.max_requests = CONNECTIONS  # the library makes its pool as large as this
         self._limits = limits
+        self._free_at: dict[str, float] = {}
         self._sockets: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -103,41 +111,101 @@ class ListenerHTTPClient(HTTPClient):
             await sockets.close()
         await super().close()
 
-    async def request(self, route: Route, *args: Any, **options: Any) -> Any:
-        """See the library's; `route` decides whether the global limit applies.
+    async def request(  # the library's parameters
+        self,
+        route: Route,
+        payload: Any = None,
+        files: Any = None,
+        reason: str | None = None,  # noqa: ARG002  # for audit logs, which nothing here writes to
+        params: Any = None,
+        **_options: Any,
+    ) -> Any:
+        """See the library's. Raises its `HTTPException` for what Discord refuses.
 
-        Raises `RestUnavailable`, too: after an answer that the library cannot read, a page instead of JSON
-        for example, after a 429 that asks for more than `REQUEST_TIMEOUT`, and where no retry helped.
+        An acknowledgement is sent once: a 429 raises `MessagesBusy`, or `RestUnavailable` where it is a page
+        of Cloudflare's. All else is sent again while that may help, and raises `RestUnavailable` where it
+        does not, or takes longer than `REQUEST_TIMEOUT`.
         """
-        exempt = route.path.startswith("/interactions/")
-        reset, reset_headers = _exempt.set(exempt), _headers.set({})
-        name = f"{route.method} {route.path}"
-        try:
-            # The library releases a bucket's lock in a task that it leaves behind.
-            with shared_tasks():
-                async with asyncio.timeout(None if exempt else REQUEST_TIMEOUT):
-                    result = await super().request(route, *args, **options)
-        except HTTPException as error:
-            self._limits.note(error.status, _headers.get(), {})
-            raise
-        except TimeoutError:
-            if exempt:
-                raise
-            raise RestUnavailable(f"{name} was not answered in time") from None
-        except UNREADABLE as error:
-            if isinstance(error, AttributeError) and "retry-after" in _headers.get():
-                self._limits.note(429, _headers.get(), None)
-                raise RestUnavailable(f"{name} was answered 429 by Discord's edge") from None
-            # Without the error's text, which may carry what was sent.
-            raise RestUnavailable(f"{name} was answered with something unreadable") from None
-        finally:
-            _exempt.reset(reset)
-            _headers.reset(reset_headers)
-        if route.method != "GET":
-            return result
-        if result is None:  # the library has given up
-            raise RestUnavailable(f"{name} was answered with errors")
-        return _read(result, name)
+        body, name = self._process_payload(payload, files), f"{route.method} {route.path}"
+        with shared_tasks():  # what the connections need belongs to no session
+            if route.path.startswith("/interactions/"):
+                await self._acknowledge(route, body)
+                return None
+            try:
+                async with asyncio.timeout(REQUEST_TIMEOUT):
+                    return await self._insist(name, route, body, params)
+            except TimeoutError:
+                raise RestUnavailable(f"{name} was not answered in time") from None
+
+    async def _acknowledge(self, route: Route, body: Any) -> None:
+        answer = await self._exchange(route, body, None, acknowledges=True)
+        if answer.succeeded:
+            return
+        self._limits.note(answer.status, answer.headers, answer.body)
+        if answer.status == 429 and not isinstance(answer.body, dict):  # a ban: each request may prolong it
+            raise RestUnavailable("Discord's edge answered 429", answer.wait or 0.0)
+        if answer.status == 429:
+            raise MessagesBusy("Discord answered 429", answer.wait or 0.0)
+        await self._raise_exception(answer.response, route, answer.body)
+
+    async def _insist(self, name: str, route: Route, body: Any, params: Any) -> Any:
+        call = Call(name, as_bot=not route.path.startswith("/webhooks/"))
+        pause = PAUSE
+        for _ in range(ATTEMPTS):
+            await self._turn(name, route, call)
+            with self._limits.probing():
+                answer = await self._exchange(route, body, params)
+            self._limits.note(answer.status, answer.headers, answer.body)
+            self._learn(route, answer.headers)
+            if answer.status == 429:
+                wait = answer.wait or 0.0
+                if wait > REQUEST_TIMEOUT or answer.body is None:  # a page: `ApplicationLimits` holds all
+                    edge = "" if answer.body is not None else " by Discord's edge"
+                    raise RestUnavailable(f"{name} was answered 429{edge}", wait)
+            elif answer.status < 500:
+                return await self._result(name, route, answer)
+            await asyncio.sleep(max(pause, answer.wait or 0.0) if answer.status == 429 else pause)
+            pause *= 3
+        raise RestUnavailable(f"{name} was answered with errors")
+
+    async def _turn(self, name: str, route: Route, call: Call) -> None:
+        """Return when Discord allows the request, as far as it has said."""
+        await asyncio.sleep(self._free_at.get(route.endpoint, 0.0) - asyncio.get_running_loop().time())
+        while wait := self._limits.take(call):
+            if wait > REQUEST_TIMEOUT:
+                raise RestUnavailable(f"{name} has to wait for Discord", wait)
+            await asyncio.sleep(max(wait, SHORTEST_WAIT))
+
+    def _learn(self, route: Route, headers: httpx.Headers) -> None:
+        """Let the next request of this kind wait for its bucket."""
+        if headers.get("x-ratelimit-remaining") == "0":
+            wait = wait_of({"retry-after": headers.get("x-ratelimit-reset-after", "")}, {}) or 0.0
+            self._free_at[route.endpoint] = asyncio.get_running_loop().time() + wait
+
+    async def _result(self, name: str, route: Route, answer: _Answer) -> Any:
+        if not answer.succeeded:
+            await self._raise_exception(answer.response, route, answer.body)
+        if answer.body is None and route.method == "GET":
+            raise RestUnavailable(f"{name} was answered with something that cannot be read")
+        return answer.body
+
+    async def _exchange(self, route: Route, body: Any, params: Any, *, acknowledges: bool = False) -> _Answer:
+        """Send it once. Raises what aiohttp does. Of an acknowledgement that is taken, no body is read."""
+        session: aiohttp.ClientSession | None = self._HTTPClient__session  # type: ignore[attr-defined]  # the library's, behind a mangled name
+        if session is None or session.closed:
+            raise RestUnavailable("the listener has ended")
+        headers = {"User-Agent": self.user_agent, "Accept-Encoding": "identity"}
+        if self.token:
+            headers["Authorization"] = f"Bot {self.token}"
+        content = {"data": body} if isinstance(body, aiohttp.FormData) else {"json": body}
+        async with session.request(
+            route.method, route.url, headers=headers, params=params, allow_redirects=False, **content
+        ) as response:
+            answer = _Answer(response, httpx.Headers(list(response.raw_headers)), None)
+            if acknowledges and answer.succeeded:
+                return answer
+            within = REFUSAL_WITHIN if acknowledges else BODY_WITHIN
+            return replace(answer, body=await _json_of(response, within))
 
     async def get_gateway(self) -> str:
         """See the library's. Raises `RestUnavailable` where no gateway is named to which a token may go."""
@@ -147,16 +215,6 @@ class ListenerHTTPClient(HTTPClient):
         if not api_may_name(url, Route.BASE):
             raise RestUnavailable("GET /gateway named no address of a gateway")
         return f"{url}?encoding=json&v={__api_version__}&compress=zlib-stream"
-
-    def ingest_ratelimit(self, route: Route, header: Any, bucket_lock: BucketLock) -> None:
-        """See the library's, which calls this after every answer, and tries again after a 429."""
-        _headers.set({name.lower(): value for name, value in header.items()})
-        if "x-ratelimit-scope" in _headers.get():
-            self._limits.note(429, _headers.get(), {})
-        retry_after = bounded_seconds(_headers.get().get("retry-after"))
-        if retry_after > REQUEST_TIMEOUT and not _exempt.get() and "x-ratelimit-scope" in _headers.get():
-            raise RestUnavailable(f"{route.method} {route.path} was answered 429", retry_after)
-        super().ingest_ratelimit(route, header, bucket_lock)
 
     async def websocket_connect(self, url: str) -> ClientWebSocketResponse:
         """See the library's, which waits for minutes and goes wherever it is sent. Raises `TimeoutError`."""
@@ -181,11 +239,16 @@ def _no_redirects() -> aiohttp.TraceConfig:
     return config
 
 
-def _read(result: Any, name: str) -> Any:
-    """A result as JSON: the library takes it for text where its type has a charset, or is another one."""
-    if not isinstance(result, str):
-        return result
+async def _json_of(response: aiohttp.ClientResponse, within: float) -> Any:
+    """The JSON in it, as far as it is within bounds of size and time; None where there is none."""
+    content = bytearray()
+    with suppress(aiohttp.ClientError, TimeoutError):
+        async with asyncio.timeout(within):
+            async for chunk in response.content.iter_any():
+                content += chunk
+                if len(content) > MOST_BYTES:
+                    return None
     try:
-        return json.loads(result)
+        return json.loads(content)
     except (ValueError, RecursionError):
-        raise RestUnavailable(f"{name} was answered with something unreadable") from None
+        return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import httpx
 
 from discordianai import bounded_http
+from discordianai.discord.messages.application_limits import wait_of
 from discordianai.discord.messages.rest import DiscordApi, json_of
 from discordianai.discord.shard_range import MOST_SHARDS
 
@@ -89,8 +90,8 @@ async def ask_discord(api: DiscordApi) -> StartLimit:
         if response.status_code == 401:
             raise ListenerRefused(WRONG_TOKEN)
         if not response.is_success:
-            in_body = told.get("retry_after") if isinstance(told, dict) else None
-            retry_after = max(bounded_seconds(response.headers.get("retry-after")), bounded_seconds(in_body))
+            named = wait_of(response.headers, told or {}) or 0.0
+            retry_after = max(named, bounded_seconds(response.headers.get("retry-after")))
             raise GatewayUnavailable(f"GET /gateway/bot was answered {response.status_code}", retry_after)
         return StartLimit.parse(response.json())
     except (httpx.HTTPError, ValueError, RecursionError) as error:

@@ -38,6 +38,7 @@ from discordianai.discord.interactions.outcomes import (
 )
 from discordianai.discord.interactions.recent_events import RecentEvents
 from discordianai.discord.interactions.router import InteractionRouter
+from discordianai.discord.messages.port import MessagesBusy
 from discordianai.guard import Guard
 
 CHANNEL_MESSAGE, DEFERRED_CHANNEL_MESSAGE = 4, 5
@@ -56,7 +57,7 @@ HANDLED_WITHIN = ACKNOWLEDGE_TIMEOUT + 2 * JOURNAL_WITHIN + 0.5
 """Seconds that an event may take from its parsing to its handover: the store is asked twice at most."""
 
 RETRY_PAUSE = 0.4
-"""Seconds after an error of Discord's until an acknowledgement is sent again."""
+"""Seconds after an error of Discord's until an acknowledgement is sent again; twice as long each time."""
 
 ALREADY_ENDED = "That answer has already finished."
 TRY_AGAIN = "I couldn't look that up just now. Please try again."
@@ -323,7 +324,10 @@ class InteractionHandler:
             if error.code == ALREADY_ACKNOWLEDGED:  # a retry of one that had arrived
                 return True
             reason = f"Discord answered {error.status}, code {error.code}"
-            refused = error.status < 500  # HTTP's own: the server failed
+            # By a page instead of JSON, something before Discord has refused it, perhaps by mistake.
+            refused = error.status < 500 and isinstance(error.code, int)  # HTTP's own: the server failed
+        except MessagesBusy as error:
+            reason = str(error)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             reason = type(error).__name__
         else:
@@ -338,19 +342,30 @@ class InteractionHandler:
         return not refused
 
     async def _post_response(self, origin: EventOrigin, response: dict[str, Any]) -> None:
-        """Send it until Discord accepts or refuses it; the caller limits the time.
+        """Send it until Discord accepts or refuses it, or asks to wait for too long; the caller limits the
+        time.
 
-        The library tries again after 500, 502 and 504 alone.
+        One that may have arrived is sent again, too: Discord says then that it had.
         """
+        end, pause = time.monotonic() + ACKNOWLEDGE_TIMEOUT, RETRY_PAUSE
         while True:
+            wait = 0.0
             try:
                 await self._http.post_initial_response(response, str(origin.interaction_id), origin.token)
             except HTTPException as error:
                 if error.status < 500:  # HTTP's own: the server failed
                     raise
+            except MessagesBusy as error:
+                wait = error.wait
+                if time.monotonic() + wait >= end:
+                    raise
+            except (aiohttp.ClientError, ConnectionError):
+                if time.monotonic() + pause >= end:
+                    raise
             else:
                 return
-            await asyncio.sleep(RETRY_PAUSE)
+            await asyncio.sleep(max(wait, pause))
+            pause *= 2
 
 
 def _speaks_to(payload: Payload, bot_id: int) -> bool:
