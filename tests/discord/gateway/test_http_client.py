@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from interactions.client.errors import HTTPException
 
 from discordianai.discord.gateway import http_client
 from discordianai.discord.gateway.http_client import ListenerHTTPClient, RestUnavailable
-from discordianai.discord.messages.application_limits import ApplicationLimits
+from discordianai.discord.messages.application_limits import SLOW_ABOVE, ApplicationLimits
 from discordianai.discord.messages.port import MessagesBusy
 
 Result = TypeVar("Result")
@@ -246,6 +246,7 @@ def test_any_other_request_is_sent_again_after_a_while(told: bytes, monkeypatch:
         answer(429, PAGE),
         answer(429, PAGE, "Retry-After: 90"),
         answer(429, b"{}", JSON, "X-RateLimit-Scope: user", "Retry-After: 90"),
+        answer(503, b"{}", JSON, "Retry-After: 90"),
         answer(429, b'{"retry_after": 0}', JSON),
         answer(200, PAGE),
         answer(200, b"{", JSON),
@@ -310,3 +311,19 @@ def test_a_closed_client_sends_nothing() -> None:
     discord = Discord([answer(204)])
     played(discord, use)
     assert discord.later == []
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_where_too_many_requests_were_refused_few_acknowledgements_are_added(refused: bool) -> None:
+    """Each would count, and Discord bans at ten thousand; as long as they are taken, all are sent."""
+    discord, limits = Discord([answer(429, PAGE) if refused else answer(204)]), ApplicationLimits()
+    for _ in range(SLOW_ABOVE + 1):
+        limits.note(401, {}, {})
+
+    async def use(http: ListenerHTTPClient) -> None:
+        for _ in range(20):
+            with suppress(RestUnavailable):
+                await acknowledge(http)
+
+    played(discord, use, limits)
+    assert len(discord.later) == (1 if refused else 20)

@@ -27,7 +27,13 @@ from interactions.client.const import __api_version__
 from discordianai.bounded_http import BODY_WITHIN, MOST_BYTES
 from discordianai.discord.bridge import shared_tasks
 from discordianai.discord.gateway.gateway_address import api_may_name
-from discordianai.discord.messages.application_limits import SHORTEST_WAIT, ApplicationLimits, Call, wait_of
+from discordianai.discord.messages.application_limits import (
+    ACKNOWLEDGEMENT,
+    SHORTEST_WAIT,
+    ApplicationLimits,
+    Call,
+    wait_of,
+)
 from discordianai.discord.messages.port import MessagesBusy
 
 REQUEST_TIMEOUT = 30.0
@@ -36,7 +42,7 @@ wait for longer is not waited for here."""
 
 ATTEMPTS, PAUSE = 3, 1.0
 """Tries of a request that met a 429 or an error of Discord's, and seconds before the second one; before each
-further one it is three times as long."""
+further one they are three times as many."""
 
 REFUSAL_WITHIN = 1.0
 """Seconds for the body of a refused acknowledgement, which has three in all; its status is there."""
@@ -87,9 +93,14 @@ class _Answer:
         return 200 <= self.status < 300
 
     @property
+    def is_page(self) -> bool:
+        """Whether it is one of what stands before Discord, as its 429s are JSON objects."""
+        return not isinstance(self.body, dict)
+
+    @property
     def wait(self) -> float | None:
         """Seconds that a 429 asks to wait, if it says so."""
-        return wait_of(self.headers, self.body if isinstance(self.body, dict) else {})
+        return wait_of(self.headers, {} if self.is_page else self.body)
 
 
 class ListenerHTTPClient(HTTPClient):
@@ -138,11 +149,13 @@ class ListenerHTTPClient(HTTPClient):
                 raise RestUnavailable(f"{name} was not answered in time") from None
 
     async def _acknowledge(self, route: Route, body: Any) -> None:
+        if not self._limits.takes_acknowledgement():
+            raise RestUnavailable("too many of the bot's requests are refused")
         answer = await self._exchange(route, body, None, acknowledges=True)
         if answer.succeeded:
             return
-        self._limits.note(answer.status, answer.headers, answer.body)
-        if answer.status == 429 and not isinstance(answer.body, dict):  # a ban: each request may prolong it
+        self._limits.note(answer.status, answer.headers, answer.body, ACKNOWLEDGEMENT)
+        if answer.status == 429 and answer.is_page:  # a ban: each request may prolong it
             raise RestUnavailable("Discord's edge answered 429", answer.wait or 0.0)
         if answer.status == 429:
             raise MessagesBusy("Discord answered 429", answer.wait or 0.0)
@@ -150,21 +163,22 @@ class ListenerHTTPClient(HTTPClient):
 
     async def _insist(self, name: str, route: Route, body: Any, params: Any) -> Any:
         call = Call(name, as_bot=not route.path.startswith("/webhooks/"))
-        pause = PAUSE
+        pause, rest = PAUSE, 0.0
         for _ in range(ATTEMPTS):
+            await asyncio.sleep(rest)
             await self._turn(name, route, call)
             with self._limits.probing():
                 answer = await self._exchange(route, body, params)
             self._limits.note(answer.status, answer.headers, answer.body)
             self._learn(route, answer.headers)
-            if answer.status == 429:
-                wait = answer.wait or 0.0
-                if wait > REQUEST_TIMEOUT or answer.body is None:  # a page: `ApplicationLimits` holds all
-                    edge = "" if answer.body is not None else " by Discord's edge"
-                    raise RestUnavailable(f"{name} was answered 429{edge}", wait)
-            elif answer.status < 500:
+            limited = answer.status == 429
+            if not limited and answer.status < 500:
                 return await self._result(name, route, answer)
-            await asyncio.sleep(max(pause, answer.wait or 0.0) if answer.status == 429 else pause)
+            wait, banned = answer.wait or 0.0, limited and answer.is_page
+            if wait > REQUEST_TIMEOUT or banned:
+                edge = " by Discord's edge" if banned else ""
+                raise RestUnavailable(f"{name} was answered {answer.status}{edge}", wait)
+            rest = max(pause, wait)
             pause *= 3
         raise RestUnavailable(f"{name} was answered with errors")
 

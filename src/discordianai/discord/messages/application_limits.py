@@ -10,7 +10,8 @@ together, and are tracked here, so that no request runs into them twice, whichev
   that others share don't count. Long before, message traffic slows down, then stops.
 
 Acknowledgements don't wait here: they have three seconds, and a limit of their own. Their responses are still
-counted, on the listener's thread.
+counted, on the listener's thread; where too many requests were refused, and these among them, most are not
+sent.
 """
 
 import math
@@ -126,16 +127,19 @@ class Call:
     as_bot: bool = True
 
 
+ACKNOWLEDGEMENT = Call("POST /callback", as_bot=False)
+
+
 class ApplicationLimits:
-    """`take`, `probing` and `note` may be called on any thread; the rest is for trio's. `clock` is in seconds
-    and never jumps."""
+    """`take`, `takes_acknowledgement`, `probing` and `note` may be called on any thread; the rest is for
+    trio's. `clock` is in seconds and never jumps."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._log = structlog.get_logger("discordianai.discord.messages")
         self._paced_until = -math.inf  # when the last request would be due if none might come early
-        self._next_slow = -math.inf
+        self._next_slow = self._next_acknowledgement = -math.inf
         self._invalid: deque[float] = deque(maxlen=STOP_ABOVE * 2)
         self._held_until = -math.inf
         self._reason: HoldReason | None = None
@@ -177,6 +181,13 @@ class ApplicationLimits:
             self._next_slow = now + SLOW_GAP
             return 0.0
 
+    def takes_acknowledgement(self) -> bool:
+        """Whether one may be sent: not where traffic is slow and the last one was refused a moment ago."""
+        now = self._clock()
+        with self._lock:
+            self._forget_old(now)
+            return len(self._invalid) <= SLOW_ABOVE or now >= self._next_acknowledgement
+
     def _hold(self, now: float) -> float:
         """Seconds for which nothing may be sent; 0 lets a request pass, as a probe during a pause."""
         if len(self._invalid) > STOP_ABOVE:
@@ -216,6 +227,8 @@ class ApplicationLimits:
         with self._lock:
             if status in INVALID_STATUSES and headers.get("x-ratelimit-scope") != "shared":
                 self._invalid.append(now)
+                if call is ACKNOWLEDGEMENT:
+                    self._next_acknowledgement = now + SLOW_GAP
             if not (status == 429 and self._note_429(headers, body, call, now)):
                 self._note_passed(now)
             if status == 403 and call is not None and isinstance(body, Mapping):  # no page of Cloudflare's

@@ -43,6 +43,7 @@ from discordianai.discord.messages.port import (
     ThreadArchived,
 )
 from discordianai.dispatch.budget import RateWindow
+from discordianai.waits import named_wait, now_of
 
 MOST_BUCKETS = 1000
 """Channels that are remembered although nothing is written there; those with room are dropped first."""
@@ -370,7 +371,8 @@ def _error(response: httpx.Response, body: Body, reason: str) -> MessageError:
         wait = wait_of(response.headers, body)
         return MessagesBusy(reason, 1.0 if wait is None else wait)
     if response.status_code >= 500:
-        return MessagesBusy(reason, 0.0)
+        told = named_wait(response.headers.get("retry-after"), now_of(response.headers))
+        return MessagesBusy(reason, told or 0.0)
     if code in {UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN}:
         return MessagesExpired(reason)
     if code == UNKNOWN_CHANNEL:
