@@ -312,7 +312,9 @@ class ApplicationLimits:
     @property
     def held_for(self) -> float:
         """Seconds for which nothing may be sent at all; also for those that don't write messages."""
-        return max(self._held_until - self._clock(), 0.0) if self._reason is not None else 0.0
+        if self._reason is None:
+            return 0.0
+        return min(max(self._held_until - self._clock(), 0.0), LONGEST_HOLD)
 
     def statistics(self) -> ApplicationStatistics:
         """This moment."""
