@@ -9,6 +9,7 @@ import pytest
 import trio
 import trio.testing
 
+from discordianai.discord.messages import failure_notice
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.messages.port import MessagesBusy, MessagesExpired
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
@@ -226,6 +227,8 @@ async def test_a_wait_that_nobody_should_wait_for_is_told_at_once(
             await ChannelMessages(api, 1).create({"content": "hi"})
         with pytest.raises(MessagesExpired):
             await InteractionWebhook(api, address).edit(None, {"content": "hi"})
+        with pytest.raises(MessagesBusy):
+            await ChannelMessages(api, 1).create({"content": "hi"})
     assert trio.current_time() - began < 5.0
     assert len(discord.came) == 2
 
@@ -241,3 +244,20 @@ async def test_a_thread_that_opens_only_in_minutes_is_not_waited_for(
             await channel.open_thread("why?")
         await channel.create({"content": "hi"})
     assert trio.current_time() - began <= 16.0
+
+
+async def test_a_notice_is_not_sent_again_before_discord_takes_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Where that takes too long, whoever sends it tries another way at once."""
+    address = ReplyAddress(1, 2, "token", 3, private=True, acknowledged_at=0.0)
+    discord = Discord([(429, {}, {"retry_after": 7.0}), TAKEN])
+    async with discord.api() as api:
+        assert await failure_notice.say(api, address, "It failed.", person_id=5)
+    first, second = discord.came
+    assert second - first >= 7.0
+    discord, began = Discord([(429, {}, {"retry_after": 600.0})]), trio.current_time()
+    async with discord.api() as api:
+        assert not await failure_notice.say(api, address, "It failed.", person_id=5)
+    assert trio.current_time() - began < 1.0
+    assert len(discord.came) == 1

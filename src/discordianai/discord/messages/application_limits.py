@@ -156,13 +156,13 @@ class ApplicationLimits:
         Raises `ApplicationHeld` where that takes more than `within` seconds, `MessageRefused` where it is
         known to be refused, and `MessagesBusy` where Discord has said for how long it will be.
         """
-        self._check_refusals(call)
+        self.check(call)
         latest = self._clock() + within
         while wait := self.take(call):
             if self._clock() + wait > latest:
                 raise ApplicationHeld(self._reason or "the bot's requests of this second are used up", wait)
             await trio.sleep(max(wait, SHORTEST_WAIT))
-            self._check_refusals(call)
+            self.check(call)
 
     def take(self, call: Call) -> float:
         """Seconds until this request may be tried again; 0 counts it as sent."""
@@ -288,7 +288,11 @@ class ApplicationLimits:
             self._refusals.pop(next(iter(self._refusals)))
         self._refusals[call.kind, call.channel_id] = now + REFUSED_FOR, reason
 
-    def _check_refusals(self, call: Call) -> None:
+    def check(self, call: Call) -> None:
+        """Raises `MessageRefused` where a request of that kind is known to be refused there.
+
+        And `MessagesBusy` where it is known for how long it will be.
+        """
         if call.channel_id is None:
             return
         now, key = self._clock(), (call.kind, call.channel_id)

@@ -8,7 +8,7 @@ import trio
 
 from discordianai import bounded_http
 from discordianai.discord.events.message_content import EPHEMERAL
-from discordianai.discord.messages.application_limits import Call
+from discordianai.discord.messages.application_limits import Call, wait_of
 from discordianai.discord.messages.port import Body, MessageError, MessagesBusy
 from discordianai.discord.messages.posting import ChannelMessages, heading_for
 from discordianai.discord.messages.rest import Bucket, DiscordApi, Endpoint, id_of, json_of, reason_of
@@ -67,6 +67,7 @@ async def _send(api: DiscordApi, method: str, path: str, body: Body) -> bool:
     log = structlog.get_logger("discordianai.discord.messages.failure_notice")
     as_bot = {"Authorization": f"Bot {api.token}"} if path.startswith("/channels/") else {}
     for attempt in range(1, ATTEMPTS + 1):
+        wait = 0.0
         try:
             await api.limits.enter(Call(f"{method} notice", as_bot=bool(as_bot)), WITHIN)
             request = api.client.build_request(method, api.url + path, headers=as_bot, json=body)
@@ -82,11 +83,12 @@ async def _send(api: DiscordApi, method: str, path: str, body: Body) -> bool:
             if response.is_success:
                 return True
             reason = reason_of(response, answer or {})
-            again = response.status_code == 429 or response.status_code >= 500
+            wait = wait_of(response.headers, answer or {}) or 0.0 if response.status_code == 429 else 0.0
+            again = wait <= WITHIN and (response.status_code == 429 or response.status_code >= 500)
         log.warning("failure notice rejected", reason=reason, attempt=attempt)
         if not again:
             return False
-        await trio.sleep(PAUSE)
+        await trio.sleep(max(wait, PAUSE))
     return False
 
 

@@ -274,6 +274,7 @@ class Endpoint:
         attempt, end = 0, trio.current_time() + LONGEST_WAIT
         while True:
             try:
+                self._limits.check(call)  # before it waits for others
                 async with self._bucket.turn(self._share):
                     # Only now: what waits for its bucket is not sent in this second.
                     await self._limits.enter(call, end - trio.current_time())
