@@ -20,6 +20,7 @@ from discordianai.discord.messages.application_limits import (
     REQUESTS_PER_SECOND,
     SLOW_ABOVE,
     STOP_ABOVE,
+    UNNAMED_HOLD,
     ApplicationHeld,
     ApplicationLimits,
     Call,
@@ -303,3 +304,25 @@ async def test_any_other_403_is_remembered_whatever_its_code(autojump_clock: Moc
     limits.note(403, {}, {"code": code}, WRITE)
     with pytest.raises(MessageRefused):
         await limits.enter(WRITE)
+
+
+async def test_pages_with_403_one_after_the_other_are_a_ban(autojump_clock: MockClock) -> None:
+    """One may be about what is in a message; of an address that is refused, each request is one more."""
+    limits, began = ApplicationLimits(clock=trio.current_time), trio.current_time()
+
+    def banned(at: float) -> tuple[int, dict[str, str], object]:
+        return (403, {}, None) if at - began < 300.0 else (200, {}, {})
+
+    sent = await together(20, lambda: answered(limits, banned, WEBHOOK))
+    during = [at for at in sent if 1.0 <= at < 300.0]
+    assert during
+    assert all(later - one >= UNNAMED_HOLD for one, later in pairwise(during))
+    assert len([at for at in sent if at >= 300.0]) == 20
+
+
+async def test_pages_with_403_between_other_answers_are_no_ban(autojump_clock: MockClock) -> None:
+    limits = ApplicationLimits(clock=trio.current_time)
+    for _ in range(20):
+        limits.note(403, {}, None, WRITE)
+        limits.note(200, {}, {}, WEBHOOK)
+    await limits.enter(WRITE)

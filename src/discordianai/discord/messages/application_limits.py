@@ -4,8 +4,8 @@ A rate-limit bucket belongs to a channel or an interaction (`rest.py`). Three li
 together, and are tracked here, so that no request runs into them twice, whichever thread sends it:
 
 - 50 requests a second with the bot's token. Interaction webhooks don't count.
-- a global 429, and Cloudflare's ban of this address (a 429 with a page instead of JSON): nothing is sent
-  until the named time is over, then one request tries whether it is.
+- a global 429, and Cloudflare's ban of this address (a 429 with a page instead of JSON, or several such 403s
+  in a row): nothing is sent until the named time is over, then one request tries whether it is.
 - 10,000 answers of 401, 403 and 429 in ten minutes, for which Discord bans the address. 429s of a resource
   that others share don't count. Long before, message traffic slows down, then stops.
 
@@ -41,6 +41,9 @@ LONGEST_HOLD = 86_400.0
 
 UNNAMED_HOLD = 60.0
 """Seconds, if a ban does not say how long it lasts."""
+
+PAGES_IN_A_ROW = 5
+"""Pages with 403 in place of Discord's JSON after which they count as a ban of this address."""
 
 PROBE_EVERY = 60.0
 """Seconds between two requests that try whether a ban is over."""
@@ -147,6 +150,7 @@ class ApplicationLimits:
         self._least_hold = SHORTEST_HOLD
         self._refusals: dict[tuple[str, int], tuple[float, str]] = {}
         self._closed: dict[tuple[str, int], float] = {}
+        self._pages = 0
         self._holds = 0
         self._spared = 0
 
@@ -229,7 +233,8 @@ class ApplicationLimits:
                 self._invalid.append(now)
                 if call is ACKNOWLEDGEMENT:
                     self._next_acknowledgement = now + SLOW_GAP
-            if not (status == 429 and self._note_429(headers, body, call, now)):
+            refused = status == 429 and self._note_429(headers, body, call, now)
+            if not (self._note_page(status, headers, body, now) or refused):
                 self._note_passed(now)
             if status == 403 and call is not None and isinstance(body, Mapping):  # no page of Cloudflare's
                 self._remember(call, reason, body.get("code"), now)
@@ -238,6 +243,15 @@ class ApplicationLimits:
         """Neither a ban nor a global limit holds, if this answer is not one of an earlier request."""
         if self._reason in {HoldReason.GLOBAL, HoldReason.BANNED} and now >= self._held_until:
             self._end_hold()
+
+    def _note_page(self, status: int, headers: Mapping[str, str], body: object, now: float) -> bool:
+        """Whether pages with 403 come one after the other: they are not about what is in a message then."""
+        self._pages = self._pages + 1 if status == 403 and not isinstance(body, Mapping) else 0
+        if self._pages < PAGES_IN_A_ROW:
+            return False
+        wait = wait_of(headers, {})
+        self._begin_hold(HoldReason.BANNED, now + max(wait or 0.0, UNNAMED_HOLD), now)
+        return True
 
     def _note_429(self, headers: Mapping[str, str], body: object, call: Call | None, now: float) -> bool:
         """Whether it holds for the application."""

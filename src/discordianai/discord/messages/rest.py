@@ -330,8 +330,9 @@ class Endpoint:
         self._limits.note(response.status_code, response.headers, answer, call, reason)
         if response.is_success:
             return answer or {}
-        if response.status_code == 429 and (wait := self._limits.held_for):
-            raise ApplicationHeld("Discord answered 429, for the whole application", wait)
+        of_all = response.status_code == 429 or (response.status_code == 403 and answer is None)
+        if of_all and (wait := self._limits.held_for):
+            raise ApplicationHeld(f"{reason}, for the whole application", wait)
         refusal = _error(response, answer or {}, reason)
         if isinstance(refusal, MessagesBusy) and refusal.wait:
             self._bucket.close_for(min(refusal.wait, LONGEST_PAUSE))  # also for the others who write there
