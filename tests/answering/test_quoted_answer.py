@@ -1,5 +1,7 @@
 """Whether what somebody replies to is the bot's last answer."""
 
+import time
+
 import pytest
 
 from discordianai.answering.context import quotes_last_turn
@@ -36,3 +38,11 @@ def test_anything_else_is_quoted() -> None:
     assert not quotes_last_turn(quoting("Cross!"), LAST)  # a word that is in the last answer, too
     assert not quotes_last_turn(quoting(ANSWER), ())
     assert not quotes_last_turn(quoting(ANSWER), (*LAST, Turn(Role.USER, "and?"), Turn(Role.ASSISTANT, "no")))
+
+
+def test_an_answer_of_half_links_takes_no_more_time_than_any_other() -> None:
+    """An answer has a million characters at most. What is quadratic takes minutes for a part of them."""
+    last = (LAST[0], Turn(Role.ASSISTANT, "](" * 100_000))
+    start = time.process_time()
+    quotes_last_turn(quoting("](" * 1000), last)
+    assert time.process_time() - start < 2

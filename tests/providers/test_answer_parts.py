@@ -1,6 +1,7 @@
 """A call of a tool is put together from whatever pieces it comes in, and thoughts are none of the text."""
 
 import json
+import time
 from itertools import pairwise
 
 import pytest
@@ -115,3 +116,12 @@ def test_what_is_certain_is_given_at_once() -> None:
     assert thoughts.take("one <") == "one <"
     assert thoughts.take("two\n<thi") == "two\n"
     assert thoughts.take("s is it") == "<this is it"
+
+
+@pytest.mark.parametrize("piece", ["\n", "<", "\n<", "<a\n", "</think>\n", "```\n<think>\n```\n"])
+def test_no_piece_takes_more_time_than_its_length_allows(piece: str) -> None:
+    """An event has a megabyte at most. This takes 50 ms; what is quadratic takes ten seconds and more."""
+    text = piece * (200_000 // len(piece))
+    start = time.process_time()
+    ThoughtFilter().take(f"{text}<")
+    assert time.process_time() - start < 2

@@ -1,11 +1,12 @@
 """Errors in forms of their own, over real sockets: what they name is found; what they quote says nothing."""
 
+import time
 from typing import Any
 
 import pytest
 
 from discordianai.providers import errors, failures
-from discordianai.providers.error_body import told_error
+from discordianai.providers.error_body import refusal, told_error, unquoted
 from discordianai.providers.optional_fields import RefusedFields
 from discordianai.providers.port import TextDelta
 from discordianai.records import ChatRequest, Dialect, Role, Turn
@@ -182,3 +183,30 @@ def test_a_wait_in_an_event_counts_too(event: dict[str, object]) -> None:
     error = failures.from_event(OPENAI, told_error(event) or event)
     assert isinstance(error, errors.RateLimited)
     assert error.retry_after == 90.0
+
+
+@pytest.mark.parametrize("piece", ["<!--", "<script ", "<style>", "<head", "</script", "<"])
+def test_no_page_takes_more_time_than_its_length_allows(piece: str) -> None:
+    """An error has 64 KB at most; what is quadratic takes seconds, in which nobody else is answered."""
+    start = time.process_time()
+    refusal(f"<html>{piece * (64 * 1024 // len(piece))}")
+    assert time.process_time() - start < 0.5
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("<html><script>a</script>b<!-- c -->d<style>e", "b d e"),
+        ("<html><head>never closed <p>but shown", "never closed but shown"),
+        ("<html><script><script>a</script>b", "b"),
+        ("<html><!-- never closed <p>but shown", "<!-- never closed but shown"),
+    ],
+)
+def test_of_a_page_counts_what_it_shows(page: str, words: str) -> None:
+    assert str(refusal(page)["message"]).split() == words.split()
+
+
+def test_a_question_of_nothing_but_an_ellipsis_is_cut_out_once() -> None:
+    """It is what stands for a text that is cut out."""
+    error = unquoted({"message": "cannot read '…' or 'what is it?'"}, ["…", "what is it?", "!"])
+    assert error == {"message": "cannot read '…' or '…'"}

@@ -1,6 +1,7 @@
 """An answer of the Responses and of the Agent interface is read right, whatever it consists of."""
 
 import json
+import time
 
 import pytest
 
@@ -320,3 +321,16 @@ def test_a_whole_answer_beyond_the_bound_is_cut_and_has_one_end() -> None:
 _TEXT: Json = {"type": "output_text", "text": "x" * 1_500_000}
 LONG: Json = {"status": "completed", "output": [{"type": "message", "content": [_TEXT]}] * 2}
 LONG_CHAT: Json = {"choices": [{"message": {"content": _TEXT["text"]}, "finish_reason": "stop"}]}
+
+
+def test_a_text_that_is_told_to_be_complete_again_and_again_is_compared_with_what_came_once() -> None:
+    """Each of a thousand events in a chunk would join all the pieces of a long answer."""
+    decoder = ResponsesDecoder(OPENAI, ())
+    delta = json.dumps({"type": "response.output_text.delta", "delta": "ab"})
+    done = json.dumps({"type": "response.output_text.done", "text": ""})
+    odd = json.dumps({"type": "response.output_text.done", "text": "another"})
+    for data in [delta] * 100_000:
+        assert list(decoder.decode(data)) == [TextDelta("ab")]
+    start = time.process_time()
+    assert not [event for data in [done, odd] * 2000 for event in decoder.decode(data)]
+    assert time.process_time() - start < 1

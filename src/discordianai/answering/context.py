@@ -88,7 +88,8 @@ COMPARED = 300
 SURE = 40
 """So many equal letters in a row are no coincidence; a shorter message must be the whole answer."""
 
-_LINK = re.compile(r"\]\([^)\s]*\)|<?https?://\S+")
+_LINK = re.compile(r"\]\([^)\s]*+\)?|<?https?://\S+")
+"""Where an address has no end, all of it counts as one: so no character is looked at again."""
 
 
 def quotes_last_turn(quotation: Quotation, history: Sequence[Turn]) -> bool:

@@ -150,25 +150,30 @@ def _argument(tool: Tool, arguments: str) -> str:
 
 
 _NAMES = ("think", "thinking", "thought")
-_NAME = rf"\s{{0,4}}({'|'.join(_NAMES)})\s{{0,4}}>"
-_OPENING = re.compile(f"<{_NAME}", re.IGNORECASE)
-_CLOSING = re.compile(rf"<\s{{0,4}}/{_NAME}", re.IGNORECASE)
-_UNOPENED = re.compile(rf"^\s*<\s{{0,4}}/{_NAME}", re.IGNORECASE | re.MULTILINE)
+_NAME = rf"(?:{'|'.join(_NAMES)})\s{{0,4}}>"
+_OPENING = re.compile(rf"<\s{{0,4}}{_NAME}", re.IGNORECASE)
+_CLOSING = re.compile(rf"<\s{{0,4}}/\s{{0,4}}{_NAME}", re.IGNORECASE)
+_INDENT = r"[^\S\n]*+"
+_UNOPENED = re.compile(rf"^{_INDENT}<\s{{0,4}}/\s{{0,4}}{_NAME}", re.IGNORECASE | re.MULTILINE)
+_INDENTED_TAG = rf"{_INDENT}(?P<tag><\s{{0,4}}(?:(?P<slash>/)\s{{0,4}})?{_NAME})"
+_TAG_HERE = re.compile(_INDENTED_TAG, re.IGNORECASE)
+_TAG_ON_LINE = re.compile(rf"^{_INDENTED_TAG}", re.IGNORECASE | re.MULTILINE)
 _CUT = re.compile(r"<\s{0,4}/?\s{0,4}([a-z]*)(\s{0,4})", re.IGNORECASE)
 _LONGEST = len("</thinking>") + 12
 _FENCES = ("```", "~~~")
+_FENCE = re.compile(rf"^{_INDENT}(?:```|~~~)", re.MULTILINE)
 _LONGEST_START = 16
 
 
 class ThoughtFilter:
-    """Reads a text in pieces, which may cut a tag anywhere.
+    """Reads a text in pieces, which may cut a tag anywhere. No piece takes longer than its length allows.
 
     A block begins at the start of a line, outside code: elsewhere, `<think>` is what the answer is about.
     """
 
     def __init__(self) -> None:
         self._held = ""
-        self._line = ""
+        self._line = ""  # how the line begins that is not complete, without its indentation
         self._fenced = False
         self._after_block = False
         self._any_text = False
@@ -178,12 +183,15 @@ class ThoughtFilter:
         """The part of the text so far that is certain to be the answer's, and was not given before."""
         if not self.inside and not self._held and "<" not in piece:  # the usual case
             return self._text(piece)
-        rest, self._held = self._held + piece, ""
-        rest = rest if self.inside or self._any_text else self._opened_by_template(rest)
+        text, self._held = self._held + piece, ""
+        at = 0 if self.inside or self._any_text else self._opened_by_template(text)
         given = []
-        while rest:
-            text, rest = self._beyond_block(rest) if self.inside else self._before_block(rest)
-            given.append(text)
+        while at < len(text):
+            if self.inside:
+                at = self._beyond_block(text, at)
+            else:
+                shown, at = self._before_block(text, at)
+                given.append(shown)
         return "".join(given)
 
     def close(self) -> str:
@@ -191,42 +199,55 @@ class ThoughtFilter:
         held, self._held = self._held, ""
         return "" if self.inside else self._text(held)
 
-    def _opened_by_template(self, rest: str) -> str:
-        """Without what precedes a closing tag: some templates open the block in the prompt."""
-        end, beginning = _UNOPENED.search(rest), _OPENING.search(rest)
-        if end is None or (beginning is not None and beginning.start() < end.start()):
-            return rest
+    def _opened_by_template(self, text: str) -> int:
+        """Where the text begins behind a first closing tag: some templates open the block in the prompt."""
+        end = _UNOPENED.search(text)
+        if end is None or _OPENING.search(text, 0, end.start()):
+            return 0
         self._after_block = True
-        return rest[end.end() :]
+        return end.end()
 
-    def _beyond_block(self, rest: str) -> tuple[str, str]:
+    def _beyond_block(self, text: str, at: int) -> int:
         """Skip to the end of the block; what may be the beginning of its tag is held."""
-        end = _CLOSING.search(rest)
+        end = _CLOSING.search(text, at)
         if end is None:
-            self._held = rest[-_LONGEST + 1 :]
-            return "", ""
+            self._held = text[max(at, len(text) - _LONGEST + 1) :]
+            return len(text)
         self.inside, self._after_block = False, True
-        return "", rest[end.end() :]
+        return end.end()
 
-    def _before_block(self, rest: str) -> tuple[str, str]:
-        """Text up to the next tag, or up to what may be the beginning of one."""
-        at = rest.find("<")
-        if at < 0:
-            return self._text(rest), ""
-        text = self._text(rest[:at])
-        rest = rest[at:]
-        if self._fenced or self._line.strip():
-            return text + self._text("<"), rest[1:]
-        if opening := _OPENING.match(rest):
-            self.inside = True
-            return text, rest[opening.end() :]
-        if closing := _CLOSING.match(rest):
+    def _before_block(self, text: str, at: int) -> tuple[str, int]:
+        """Text up to the next tag, or up to what may be the beginning of one, and where to go on."""
+        tag = _TAG_HERE.match(text, at) or _TAG_ON_LINE.search(text, at)
+        if tag is None:
+            return self._before_cut(text, at), len(text)
+        begin = tag.start("tag")
+        shown = self._text(text[at:begin])
+        if self._fenced or self._line:
+            end = self._end_of_passage(text, begin)
+            return shown + self._text(text[begin:end]), end
+        if tag["slash"]:
             self._after_block = True
-            return text, rest[closing.end() :]
-        if _may_be_cut(rest):
-            self._held = rest
-            return text, ""
-        return text + self._text("<"), rest[1:]
+        else:
+            self.inside = True
+        return shown, tag.end()
+
+    def _before_cut(self, text: str, at: int) -> str:
+        begin = text.rfind("<", at)
+        if begin < 0 or not _may_be_cut(text[begin:]):
+            return self._text(text[at:])
+        shown = self._text(text[at:begin])
+        if self._fenced or self._line:
+            return shown + self._text(text[begin:])
+        self._held = text[begin:]
+        return shown
+
+    def _end_of_passage(self, text: str, at: int) -> int:
+        """Where the line ends that has something before `at`, or the code; no block begins before that."""
+        if self._fenced:
+            fence = _FENCE.search(text, at)
+            return fence.start() if fence else len(text)
+        return text.find("\n", at) + 1 or len(text)
 
     def _text(self, text: str) -> str:
         """Text of the answer; blank lines behind a block are not."""
@@ -234,10 +255,12 @@ class ThoughtFilter:
             text = text.lstrip()
             self._after_block = not text
         if text:
-            self._any_text = self._any_text or bool(text.strip())
-            *lines, last = (self._line + text).split("\n")
-            self._fenced ^= sum(line.lstrip().startswith(_FENCES) for line in lines) % 2 == 1
-            self._line = last[:_LONGEST_START]
+            self._any_text = self._any_text or not text.isspace()
+            text_of_lines = self._line + text
+            end = text_of_lines.rfind("\n") + 1
+            if end and any(fence in text_of_lines for fence in _FENCES):
+                self._fenced ^= len(_FENCE.findall(text_of_lines, 0, end)) % 2 == 1
+            self._line = text_of_lines[end:].lstrip()[:_LONGEST_START]
         return text
 
 

@@ -50,7 +50,14 @@ _WAIT_UNITS = {
 
 _NO_LETTER = re.compile(r"[^a-z]")
 
-_NOT_SHOWN = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<!--.*?-->|<[^<>]*>", re.IGNORECASE | re.DOTALL)
+_MARKUP = re.compile(r"(<!--|<(?:script|style|head)\b)|<[^<>]*>", re.IGNORECASE)
+_ELEMENT = re.compile(r"<[^<>]*>")
+_ENDS = {
+    "<!--": re.compile("-->"),
+    **{f"<{name}": re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in ("script", "style", "head")},
+}
+"""Where that ends of which a page shows nothing, by how it begins."""
+
 _OF_ANSWERS = frozenset({"choices", "output", "usage", "type", "id", "delta"})
 
 _ONE_WORD = re.compile(r"[\w.\[\]-]*", re.ASCII)
@@ -117,7 +124,7 @@ def refusal(content: str) -> Json:
     try:
         body = parse_whole(content)
     except NotJson:
-        shown = _NOT_SHOWN.sub(" ", content) if _HTML.match(content) else content
+        shown = _shown(content) if _HTML.match(content) else content
         return {"message": shown.strip()[:LONGEST_MESSAGE]}
     error = told_error(body) or next(tables(body, "errors"), {}) or body
     message = "\n".join(filter(None, _texts(body, error)))[:LONGEST_MESSAGE]
@@ -133,6 +140,22 @@ def refusal(content: str) -> Json:
     return {**told, "code": code} if code and not piece(told, "code") else told
 
 
+def _shown(page: str) -> str:
+    """What an HTML page shows. Nothing that it opens and never closes is searched for more than once."""
+    shown, at, ends = list[str](), 0, dict(_ENDS)
+    while markup := _MARKUP.search(page, at):
+        begin, kind = markup.start(), (markup[1] or "").lower()
+        end: re.Match[str] | None = markup
+        if kind:
+            end = ends[kind].search(page, markup.end()) if kind in ends else None
+            if end is None:
+                ends.pop(kind, None)
+                end = _ELEMENT.match(page, begin)
+        shown += [page[at:begin], " "] if end else [page[at : markup.end()]]
+        at = (end or markup).end()
+    return "".join((*shown, page[at:]))
+
+
 def unquoted(error: Json, sent: Iterable[str]) -> Json:
     """The same error without what its message repeats of these texts: their words say nothing about it."""
     message = piece(error, "message")
@@ -144,13 +167,15 @@ def unquoted(error: Json, sent: Iterable[str]) -> Json:
 
 
 def _cut(message: str, quoted: str) -> str:
-    start = quoted[:_RECOGNIZED]
-    while (at := message.find(start)) >= 0:
-        rest = message[at:]
-        end = next((i for i, (a, b) in enumerate(zip(rest, quoted, strict=False)) if a != b), None)
-        length = min(len(rest), len(quoted)) if end is None else end
-        message = message[:at] + "\N{HORIZONTAL ELLIPSIS}" + rest[length:]
-    return message
+    """What stands for the text is not looked at again: it may be the text itself."""
+    start, kept, at = quoted[:_RECOGNIZED], list[str](), 0
+    while (found := message.find(start, at)) >= 0:
+        end = found + len(start)
+        while end < len(message) and message[end] == quoted[end - found : end - found + 1]:
+            end += 1
+        kept += [message[at:found], "\N{HORIZONTAL ELLIPSIS}"]
+        at = end
+    return "".join((*kept, message[at:]))
 
 
 def _texts(body: Json, error: Json) -> Iterator[str]:

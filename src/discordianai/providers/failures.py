@@ -103,9 +103,9 @@ _STATUS = re.compile(r"[45]\d\d", re.ASCII)
 _ID = re.compile(r"[0-9a-f-]{8,}", re.IGNORECASE)
 """What is likely an id: each refusal has another one."""
 
-_NAME = re.compile(r"(?=.)(?!.{65})(?:\d{0,6}[A-Za-z]*\d{0,4}(?:[_.\[\]-]|\Z))+", re.ASCII)
+_NAME = re.compile(r"(?=.)(?!.{65})(?:\d{0,6}+[A-Za-z]*+\d{0,4}+(?:[_.\[\]-]|\Z))++", re.ASCII)
 """What codes and parameters look like. A sentence, which may repeat the question, does not match, nor does
-what is as mixed as a key is."""
+what is as mixed as a key is. Its quantifiers are possessive: each run of digits can be read in five ways."""
 
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 

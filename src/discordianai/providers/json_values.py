@@ -18,6 +18,10 @@ MOST = 10**12
 
 
 _DIGITS = re.compile(r"[0-9]{1,13}")
+_SPACE = re.compile(r"\s*")
+
+MOST_VALUES = 1000
+"""Objects in one text. Some servers forget the empty line between two events, or between a few."""
 
 
 class NotJson(Exception):
@@ -37,15 +41,18 @@ def parse_whole(text: str | bytes) -> Json:
 
 def parse_all(text: str) -> list[Json]:
     """The objects in a text that has several, each perhaps in an array of one. Raises `NotJson`."""
-    decoder, values, at = json.JSONDecoder(parse_constant=_absent), [], 0
+    decoder, values, at = json.JSONDecoder(parse_constant=_absent), list[Json](), 0
     rest = text.strip()
     while at < len(rest):
+        if len(values) == MOST_VALUES:
+            raise NotJson(f"more than {MOST_VALUES} objects")
         try:
             value, at = decoder.raw_decode(rest, at)
         except (ValueError, RecursionError) as error:
             raise NotJson(type(error).__name__) from None
         values.append(_object(value[0] if isinstance(value, list) and len(value) == 1 else value))
-        at += len(rest[at:]) - len(rest[at:].lstrip())
+        space = _SPACE.match(rest, at)
+        at = space.end() if space else at
     return values
 
 

@@ -162,7 +162,17 @@ class _Part:
     """The text so far of one part of a message; complete once it is `done`."""
 
     pieces: list[str] = field(default_factory=list)
+    length: int = 0
     done: bool = False
+
+    def rest(self, words: str) -> str:
+        """What `words`, the complete text, has more; nothing if it is another text, or was complete before.
+
+        The pieces are joined only for a text that is as long as they are.
+        """
+        if self.done or len(words) <= self.length:
+            return ""
+        return words[self.length :] if words.startswith("".join(self.pieces)) else ""
 
 
 class ResponsesDecoder:
@@ -285,9 +295,7 @@ class ResponsesDecoder:
     def _say_rest(self, index: int, part: int, words: str) -> Iterator[Event]:
         """The complete text of a part: yields what did not come before; later pieces of it are ignored."""
         before = self._parts.get((index, part), _Part())
-        said = "".join(before.pieces)
-        if words.startswith(said):
-            yield from self._say(index, part, words[len(said) :])
+        yield from self._say(index, part, before.rest(words))
         if words:
             self._parts.setdefault((index, part), before).done = True
 
@@ -301,6 +309,7 @@ class ResponsesDecoder:
             return
         self._parts[index, part] = said
         said.pieces.append(words)
+        said.length += len(words)
         if words := self._thoughts.take(words):
             yield from self._show(index, words)
 
