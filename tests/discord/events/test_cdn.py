@@ -24,6 +24,7 @@ REAL, LOCAL = "https://discord.com/api/v10", "http://127.0.0.1:8080/api/v10"
         ("https://evil.cdn.discordapp.com/a.png", REAL, False),
         ("https://images-ext-1.discordapp.net/external/x/https/evil.example/a.png", REAL, False),
         ("https://cdn.discordapp.com@evil.example/a.png", REAL, False),
+        ("https://somebody:secret@cdn.discordapp.com/a.png", REAL, False),
         ("https://[docs]/a.png", REAL, False),
         ("", REAL, False),
         ("http://127.0.0.1:8080/attachments/1/a.png", LOCAL, True),

@@ -96,3 +96,15 @@ def test_a_file_name_has_nothing_in_it_that_ends_a_line_or_a_fence() -> None:
     }
     (read,) = content_of({"attachments": [file]}).files
     assert read.name == "a_____gpj__b.txt"
+
+
+@given(st.sampled_from(["filename", "url", "size", "content_type"]), st.one_of(st.none(), ANY_JSON))
+def test_whatever_is_wrong_with_a_file_it_is_one(key: str, odd: Any) -> None:
+    """It is read, or else the person is told that it could not be; a message is not passed over for it."""
+    file = {"filename": "a.txt", "url": "https://cdn.discordapp.com/a", "size": 1, key: odd}
+    missing = {name: value for name, value in file.items() if name != key}
+    for each in (file, missing, odd):
+        (read,) = parsed({**MESSAGE, "attachments": [each]}).content.files
+        assert read.name
+        assert isinstance(read.url, str)
+        assert isinstance(read.size, int)

@@ -14,12 +14,12 @@ DISCORD = "discord.com"
 
 
 def is_on_cdn(url: str, api: Address | None) -> bool:
-    """Whether a file is where Discord keeps files: by https, at the usual port.
+    """Whether a file is where Discord keeps files: by https, at the usual port, and with no user named.
 
     Where `api` is not the real Discord's, its own origin keeps them, too.
     """
     address = addresses.read(url)
-    if address is None:
+    if address is None or address.without_user_info != url:
         return False
     if api is not None and not is_real(api) and replace(address, url="") == replace(api, url=""):
         return True

@@ -1,10 +1,11 @@
 """Reads what a message holds: text, files, embeds, a poll, components, stickers, forwarded messages.
 
-The text and the files must be as Discord documents them. Other malformed parts are ignored: a question is not
-lost because of a broken embed in the message that it replies to.
+The text must be as Discord documents it. Other malformed parts are ignored: a question is not lost because of
+a broken embed in the message that it replies to. A file is never ignored, whatever is wrong with it: one
+without an address cannot be read, which the person is told.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -19,7 +20,6 @@ from discordianai.discord.events.payload import (
     number,
     optional_snowflake,
     record,
-    records,
     sound_records,
     text,
 )
@@ -93,20 +93,29 @@ def content_of(message: Payload, *, with_forwarded: bool = True) -> MessageConte
 
 
 def attachments_of(message: Payload) -> tuple[Attachment, ...]:
-    """The files of a message. Raises `Malformed`."""
-    return tuple(attachment_of(file) for file in records(message, "attachments"))
+    """The files of a message; anything in the place of one is a file of which nothing is told."""
+    listed = message.get("attachments") or ()
+    files = listed if isinstance(listed, list | tuple) else (listed,)
+    return tuple(attachment_of(file if isinstance(file, Mapping) else {}) for file in files)
 
 
 def attachment_of(file: Payload) -> Attachment:
-    """A file. Raises `Malformed`."""
-    url = text(file, "url")
+    """A file; what is wrong with it is as if it were not told."""
+    url = _told(text, file, "url", "")
     return Attachment(
-        _file_name(name(file, "filename")),
+        _file_name(_told(name, file, "filename", "")),
         url,
-        number(file, "size"),
-        name(file, "content_type", ""),
+        _told(number, file, "size", 0),
+        _told(name, file, "content_type", ""),
         expires_at=expires_at(url),
     )
+
+
+def _told(read: Callable[[Payload, str, Read], Read], payload: Payload, key: str, default: Read) -> Read:
+    try:
+        return read(payload, key, default)
+    except Malformed:
+        return default
 
 
 def display_name(user: Payload) -> str:

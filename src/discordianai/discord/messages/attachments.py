@@ -200,7 +200,7 @@ class AttachmentReader:
         file = replace(file, kind=kind)
         if kind is not FileKind.TEXT:
             return _ReadFile(file)
-        text = await trio.to_thread.run_sync(_decoded, bytes(content))
+        text = await trio.to_thread.run_sync(_decoded, bytes(content), abandon_on_cancel=True)
         if text is None:
             documents = "PDF, " if self._limits.now.document is not None else ""
             raise Unreadable(BINARY.format(name=_named(file), documents=documents))

@@ -35,7 +35,7 @@ def _picture(label: str) -> FileType:
 _TIFF = _picture("TIFF")
 
 BEGINNINGS: tuple[tuple[bytes, FileType], ...] = (
-    (rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF.{4}WEBP", IMAGE),
+    (rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a(?! [a-z])|RIFF.{4}WEBP", IMAGE),
     (rb"II\*\x00|MM\x00\*|II\+\x00|MM\x00\+", _TIFF),
     (rb"BM.{4}\x00{4}.{4}[\x0c\x28\x38\x40\x6c\x7c]\x00{3}", _picture("BMP")),
     (rb"\x00\x00[\x01\x02]\x00[^\x00]\x00", _picture("icon")),
@@ -46,17 +46,20 @@ BEGINNINGS: tuple[tuple[bytes, FileType], ...] = (
     (rb".{4}ftyp(?:hei|hev|mif|msf)", _picture("HEIC")),
     (rb".{4}ftypcrx ", _picture("raw")),
     (rb".{4}ftyp(?:M4A|M4B|F4A)", _SOUND),
-    (rb"OggS|fLaC|ID3[\x02-\x04]|RIFF.{4}WAVE|FORM.{4}AIF[FC]|#!AMR|MThd\x00\x00\x00\x06|caff\x00", _SOUND),
+    (rb"(?:OggS|fLaC)(?! [a-z])|ID3[\x02-\x04]|RIFF.{4}WAVE|FORM.{4}AIF[FC]|#!AMR", _SOUND),
+    (rb"MThd\x00\x00\x00\x06|caff\x00", _SOUND),
     (rb"\xff[\xfb\xfa\xf3\xf2\xe3\xf1\xf9][^\x00]", _SOUND),
-    (rb".{4}(?:ftyp|moov|mdat|wide)|\x1a\x45\xdf\xa3|RIFF.{4}AVI |FLV\x01|\x00\x00\x01[\xba\xb3]", _VIDEO),
-    (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", _VIDEO),
+    (rb"[\x00-\x08\x0e-\x1f].{3}(?:ftyp|moov|mdat|wide)|\x1a\x45\xdf\xa3|RIFF.{4}AVI ", _VIDEO),
+    (rb"FLV\x01|\x00\x00\x01[\xba\xb3]|\x30\x26\xb2\x75\x8e\x66\xcf\x11", _VIDEO),
     (rb"PK\x03\x04.{26}(?:\[Content_Types\]|_rels/|docProps/|word/|xl/|ppt/|mimetypeapplication/)", _OFFICE),
     (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _OFFICE),
     (rb"(?:\xef\xbb\xbf)?\s*%PDF-\d", DOCUMENT),
     (rb"PK(?:\x03\x04|\x05\x06|\x07\x08)|Rar!\x1a\x07|7z\xbc\xaf\x27\x1c|\x1f\x8b\x08|BZh[1-9]1AY", _ARCHIVE),
-    (rb"\xfd7zXZ\x00|\x28\xb5\x2f\xfd|\x04\x22\x4d\x18|MSCF\x00{4}|.{257}ustar", _ARCHIVE),
+    (rb"\xfd7zXZ\x00|\x28\xb5\x2f\xfd|\x04\x22\x4d\x18|MSCF\x00{4}|.{257}ustar(?:  )?\x00", _ARCHIVE),
 )  # fmt: skip
-"""How files of a kind begin, as regular expressions; the first that fits counts."""
+"""How files of a kind begin, as regular expressions; the first that fits counts. A text may begin with the
+same letters: "The wide sea", "GIF89a is a format".
+"""
 
 _BEGINNINGS = tuple((re.compile(pattern, re.DOTALL), kind) for pattern, kind in BEGINNINGS)
 
