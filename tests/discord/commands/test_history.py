@@ -4,10 +4,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from discordianai.conversations.conversation_key import ConversationKey, Scope
 from discordianai.conversations.speakers import marked
 from discordianai.discord.commands import history
 from discordianai.discord.commands.shared import NOTHING_HERE
+from discordianai.discord.rendering.characters import units
 from discordianai.discord.rendering.splitting import MESSAGE_LIMIT
 from tests.discord.commands.builders import HERE, invocation, open_services, pressed, turns
 
@@ -42,12 +45,14 @@ async def test_a_page_that_is_gone_shows_the_last_one(tmp_path: Path) -> None:
         assert "page 1 of 1" in (await pressed(history.COMMAND, first, "Older", services)).text
 
 
-async def test_a_page_of_long_turns_fits_into_a_message(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", ["```\nlong ", "👍🏽"])
+async def test_a_page_of_long_turns_fits_into_a_message(tmp_path: Path, words: str) -> None:
     """Each of them on one line, and none opens a code block."""
     async with open_services(tmp_path) as (services, store):
-        await store.append(HERE, turns(*["```\nlong " * 2000] * 6, at=time.time() - 100))
+        await store.append(HERE, turns(*[words * 2000] * 6, at=time.time() - 100))
         shown = (await history.COMMAND.handle(invocation(), services)).text
-    assert len(shown) <= MESSAGE_LIMIT
+    assert units(shown) <= MESSAGE_LIMIT
+    assert "👍…" not in shown
     assert len(shown.splitlines()) == 7
     assert "`" not in shown
 

@@ -8,6 +8,7 @@ from discordianai.discord.commands.services import Conversations
 from discordianai.discord.commands.shared import NOTHING_HERE
 from discordianai.discord.messages import buttons
 from discordianai.discord.messages.buttons import Button
+from discordianai.discord.rendering.characters import fitting, last_boundary, units
 from discordianai.records import Role, Turn
 
 PAGE = "page"
@@ -16,8 +17,8 @@ PAGE = "page"
 TURNS = 6
 """On a page."""
 
-EXCERPT = 280
-"""Characters of a turn: six of them fit into a message."""
+EXCERPT = 230
+"""UTF-16 units of a turn: six of them fit into a message, with the longest names."""
 
 
 async def handle(invocation: Invocation, conversations: Conversations) -> CommandReply:
@@ -61,8 +62,9 @@ def _named(turn: Turn, key: ConversationKey) -> _Named:
 def _excerpt(turn: _Named) -> str:
     """Quoted on one line, without anything that would affect the next one."""
     words = " ".join(turn.text.replace("`", "'").split())
-    shown = words if len(words) <= EXCERPT else words[: EXCERPT - 1] + "…"
-    return f"> **{turn.who}**, <t:{int(turn.at)}:R>: {shown}"
+    if units(words) > EXCERPT:
+        words = words[: last_boundary(words, fitting(words, EXCERPT - 1))] + "…"
+    return f"> **{turn.who}**, <t:{int(turn.at)}:R>: {words}"
 
 
 COMMAND = HandledCommand(
