@@ -17,6 +17,7 @@ from discordianai.discord.interactions.command_runner import NO_FILE, STORE_ILL,
 from discordianai.discord.interactions.outcomes import FAILED, RunCommand
 from discordianai.discord.messages.buttons import Button
 from discordianai.discord.messages.port import File
+from discordianai.discord.messages.reply import REFUSED
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.records import ReplyAddress
 from discordianai.sandbox.discord import Interaction, LocalDiscord, open_local_discord
@@ -86,7 +87,21 @@ async def test_a_reply_that_is_too_long_is_cut(scene: Scene) -> None:
     async def handle(_invocation: Invocation, _services: object) -> CommandReply:
         return CommandReply("word " * 1000)
 
-    assert 1000 < len((await scene.run(handle)).text) <= 2000
+    text = (await scene.run(handle)).text
+    assert 1000 < len(text) <= 2000
+    assert text.endswith("word\n…")
+
+
+async def test_whose_reply_is_refused_in_every_form_reads_a_sentence(scene: Scene) -> None:
+    """Otherwise they would see the bot think for ever."""
+    scene.discord.refused_texts = {
+        '"flags": 68': (400, 50035)
+    }  # ephemeral and without embeds, as replies are
+
+    async def handle(_invocation: Invocation, _services: object) -> CommandReply:
+        return CommandReply("fine", (Button("page", 10, "1", "Older"),))
+
+    assert (await scene.run(handle)).text == f"-# {REFUSED}"
 
 
 async def test_where_the_store_fails_the_person_is_told_and_the_operator_why(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from discordianai.discord.messages.reply import REFUSED
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
 from discordianai.option import Live
+from discordianai.providers.port import SearchQuery
 from discordianai.records import Person, Question
 from discordianai.sandbox.discord import (
     CHANNELS,
@@ -161,6 +163,16 @@ async def test_a_thread_has_a_name_whatever_its_question_begins_with(scene: Scen
     assert thread.name == "A question"
 
 
+async def test_a_threads_name_has_no_more_than_discord_takes_and_tears_no_character(scene: Scene) -> None:
+    """Emoji count twice."""
+    deliver, _ = scene.deliveries("because")
+    family = "👨\u200d👩\u200d👧\u200d👦"
+    _, question = await scene.asked(in_thread=True, text=family * 20)
+    await deliver(question, NOTHING_POSTED).answer(None)
+    (thread,) = scene.discord.threads
+    assert thread.name == family * 7
+
+
 @pytest.mark.parametrize("late", [False, True])
 async def test_a_stored_answer_that_is_too_long_is_one_file_in_the_channel_too(
     scene: Scene, late: bool
@@ -228,6 +240,31 @@ async def test_an_apology_comes_in_the_answers_place_and_not_after_its_end(scene
     await delivery.apologise("It broke.")
     assert interaction.text.startswith("because")
     assert "It broke." not in interaction.text
+
+
+@pytest.mark.parametrize("in_thread", [False, True], ids=["mention", "thread"])
+@pytest.mark.parametrize("begun", ["because", SearchQuery("llamas")], ids=["text", "status"])
+async def test_an_apology_leaves_no_button_for_stopping_an_answer_wherever_that_is(
+    scene: Scene, in_thread: bool, begun: Step
+) -> None:
+    """What takes no answer that replies to something is told without. Text stays, a status does not."""
+    bug: Any = object()  # no event
+    deliver, _ = scene.deliveries(begun, 0.5, bug)
+    scene.discord.channels_without_replies.add(CHANNELS[0].id)
+    interaction, question = await scene.asked(in_thread=in_thread)
+    if not in_thread:
+        address = replace(question.address, message_id=77, interaction_id=77)
+        question = replace(question, address=address)
+    delivery = deliver(question, NOTHING_POSTED)
+    with pytest.raises(BaseExceptionGroup):
+        await delivery.answer(None)
+    first = scene.discord.channel_messages[0]
+    assert "Stop" in str(first.components)
+    await delivery.apologise("It broke.")
+    assert first.components == []
+    told = [message.content for message in (*scene.discord.channel_messages, *interaction.messages)]
+    assert len([content for content in told if content.endswith("-# It broke.")]) == 1
+    assert any(content.startswith("because") for content in told) == (begun == "because")
 
 
 async def test_what_an_interaction_does_not_take_says_in_the_channel_for_whom_it_is(scene: Scene) -> None:

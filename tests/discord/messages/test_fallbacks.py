@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from discordianai.answering.reply import AnswerEnd, ReplyFailed
-from discordianai.discord.messages.fallbacks import LINK_REMOVED, NOT_TAKEN
+from discordianai.discord.messages.fallbacks import LINK_REMOVED, NOT_TAKEN, without_links
 from discordianai.discord.messages.posting import ChannelMessages
 from discordianai.discord.messages.reply import (
     NO_FILE,
@@ -19,6 +19,7 @@ from discordianai.discord.messages.reply import (
 )
 from discordianai.discord.messages.reply_options import EditPace, ReplyOptions
 from discordianai.discord.messages.rest import DiscordApi
+from discordianai.discord.rendering.characters import units
 from discordianai.sandbox.discord import CHANNELS, DiscordOptions, LocalDiscord, open_local_discord
 from discordianai.sandbox.discord.rate_limit_buckets import Buckets
 from tests.discord.builders import question
@@ -78,6 +79,7 @@ async def test_an_answer_with_a_link_that_is_blocked_comes_without_its_links(sce
     scene.discord.blocked_words.add("evil.example")
     [content] = await scene.shown("Look [here](https://evil.example/a) or at https://evil.example/b now.")
     assert content == f"Look here {LINK_REMOVED} or at {LINK_REMOVED} now.\n\n-# Model"
+    assert scene.discord.channel_messages[0].reply_to == 77
 
 
 async def test_a_link_that_is_blocked_while_the_answer_grows_costs_one_edit(scene: Scene) -> None:
@@ -94,7 +96,7 @@ async def test_what_was_refused_while_it_grew_is_whole_in_the_end_if_that_is_tak
 
     async def end_of_the_rule() -> None:
         with trio.fail_after(20):
-            while len([each for each in scene.discord.counters.refused if "240000" in each]) < 3:  # noqa: ASYNC110  # they tell nobody
+            while len([each for each in scene.discord.counters.refused if "240000" in each]) < 2:  # noqa: ASYNC110  # they tell nobody
                 await trio.sleep(0.01)
         scene.discord.blocked_words.clear()
 
@@ -140,6 +142,98 @@ async def test_what_does_not_even_fit_into_many_messages_says_so(scene: Scene) -
 async def test_a_place_that_takes_nothing_has_it_said_elsewhere(scene: Scene) -> None:
     scene.discord.closed_channels.add(HERE)
     assert await scene.shown("An answer.", fails=True) == []
+    assert scene.told == [REFUSED]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("so [[3]](<https://a.example/1>).", f"so [3] {LINK_REMOVED}."),
+        ("[a](https://en.example/A_(b)) or (https://b.example)", f"a {LINK_REMOVED} or ({LINK_REMOVED}"),
+        ("_https://a.example_ and www.a.example", f"_{LINK_REMOVED} and {LINK_REMOVED}"),
+        ("no links, [x] (y) and `a[0](b c)`", "no links, [x] (y) and `a[0](b c)`"),
+    ],
+)
+def test_of_links_the_text_stays(text: str, shown: str) -> None:
+    assert without_links({"content": text})["content"] == shown
+
+
+def test_a_full_message_loses_nothing_but_its_links() -> None:
+    """The words for a link may be longer than the link."""
+    text = "😀" * 920 + " ab://c" * 22 + " end"
+    shown = without_links({"content": text})["content"]
+    assert shown == "😀" * 920 + " …" * 22 + " end"
+    assert units(text) <= 2000
+
+
+async def test_a_form_that_changes_nothing_is_not_tried(scene: Scene) -> None:
+    """There are neither links nor buttons to be left out."""
+    scene.discord.blocked_words.add("forbidden")
+    assert await scene.shown("What is forbidden here.") == [NOT_TAKEN]
+    assert len(scene.discord.counters.refused) == 1
+
+
+async def test_a_place_that_takes_nothing_while_an_answer_grows_is_asked_again_at_its_end(
+    scene: Scene,
+) -> None:
+    """Not with each edit: a hundred answers of some minutes would be ten thousand refused requests."""
+    scene.discord.refused_texts = {'"content"': (400, 50035)}
+    await scene.shown("See https://a.example/b " + "and so on " * 500, pieces=60, fails=True)
+    assert scene.told == [REFUSED]
+    assert len(scene.discord.counters.refused) <= 2 * 2 * 4
+
+
+async def test_the_sentence_that_stands_for_a_growing_part_is_sent_once(scene: Scene) -> None:
+    scene.discord.blocked_words.add("forbidden")
+    assert await scene.shown("forbidden " + "word " * 100, pieces=40) == [NOT_TAKEN]
+    assert [text for _, text in scene.discord.channel_messages[0].history] == [NOT_TAKEN] * 2
+
+
+@pytest.mark.parametrize("status", [400, 403])
+@pytest.mark.parametrize("files", [True, False])
+async def test_where_no_further_message_is_taken_the_answer_is_in_a_file_or_ends_in_its_message(
+    scene: Scene, status: int, files: bool
+) -> None:
+    """The permission was taken away meanwhile, or an app of somebody's own has used up its messages."""
+    words = [f"word{number}" for number in range(1000)]
+
+    async def close() -> None:
+        with trio.fail_after(20):
+            while not scene.discord.channel_messages:  # noqa: ASYNC110  # nobody tells of it
+                await trio.sleep(0.01)
+        scene.discord.refused_texts = {"enforce_nonce": (status, 50013)}
+        if not files:
+            scene.discord.channels_without_files.add(HERE)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(close)
+        [content] = await scene.shown(" ".join(words), pieces=60)
+    (message,) = scene.discord.channel_messages
+    assert content.startswith("word0 word1 ")
+    assert scene.told == []
+    assert _buttons(message) == []
+    if files:
+        assert message.files["answer.md"].decode().split() == words
+    else:
+        assert f"-# {NO_FILE}\n-# Model" in content
+    assert len(scene.discord.counters.refused) <= 2 * 2 * 4
+
+
+async def test_what_is_refused_in_the_end_leaves_no_button_for_stopping_it(scene: Scene) -> None:
+    """What was shown of it stays, and the person is told elsewhere."""
+
+    async def refuse() -> None:
+        with trio.fail_after(20):
+            while not scene.discord.channel_messages:  # noqa: ASYNC110  # nobody tells of it
+                await trio.sleep(0.01)
+        assert _buttons(scene.discord.channel_messages[0])
+        scene.discord.refused_texts = {'"content"': (400, 50035)}
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(refuse)
+        [content] = await scene.shown("word " * 100, pieces=40, fails=True)
+    assert content.startswith("word")
+    assert _buttons(scene.discord.channel_messages[0]) == []
     assert scene.told == [REFUSED]
 
 

@@ -16,10 +16,10 @@ from discordianai.discord.messages import buttons, failure_notice
 from discordianai.discord.messages.fallbacks import FallbackMessages
 from discordianai.discord.messages.port import Body, MessageError, MessageRefused
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
-from discordianai.discord.messages.reply import SUPPRESS_EMBEDS
+from discordianai.discord.messages.reply import REFUSED, SUPPRESS_EMBEDS
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.rendering.masked_links import telling_hosts
-from discordianai.discord.rendering.splitting import cut
+from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, cut
 from discordianai.guard import Guard
 
 NO_FILE = "Discord didn't accept the file here. Try again in a direct message to me."
@@ -78,12 +78,14 @@ class CommandRunner:
 
     async def apologise(self, dropped: RunCommand) -> None:
         """Tell somebody that their command is not run."""
-        if dropped.in_place:
-            told = await failure_notice.follow_up(self._discord, dropped.address, TOO_MUCH)
-        else:
-            told = await self._say(dropped, TOO_MUCH)
-        if not told:
+        if not await self._tell(dropped, TOO_MUCH):
             self.leave_untold(dropped)
+
+    async def _tell(self, wanted: RunCommand, words: str) -> bool:
+        """What a button is under stays as it is."""
+        if wanted.in_place:
+            return await failure_notice.follow_up(self._discord, wanted.address, words)
+        return await self._say(wanted, words)
 
     async def _say(self, wanted: RunCommand, words: str) -> bool:
         person_id = wanted.invocation.origin.person.id
@@ -109,6 +111,8 @@ class CommandRunner:
             await messages.edit(None, _body(reply))
         except MessageError as error:
             log.warning("command reply rejected", reason=str(error))
+            if isinstance(error, MessageRefused):
+                await self._tell(wanted, REFUSED)
 
     def _account(self, wanted: RunCommand, reply: CommandReply) -> None:
         origin = wanted.invocation.origin
@@ -120,8 +124,12 @@ class CommandRunner:
 
 def _body(reply: CommandReply) -> Body:
     """Words that a reply repeats, as `/history` does, are shown as safely as an answer."""
+    text = telling_hosts(reply.text)
+    shown, rest = cut(text)
+    if rest.strip():
+        shown = f"{cut(text, MESSAGE_LIMIT - 2)[0]}\n…"
     return {
-        "content": cut(telling_hosts(reply.text))[0],
+        "content": shown,
         "components": buttons.row(reply.buttons),
         "allowed_mentions": {"parse": []},
         "flags": EPHEMERAL | SUPPRESS_EMBEDS,

@@ -29,7 +29,7 @@ from discordianai.discord.messages.reply import (
 from discordianai.discord.messages.reply_options import MOST_WITHOUT_FILE, EditPace, ReplyOptions
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
-from discordianai.discord.rendering.characters import VISIBLE
+from discordianai.discord.rendering.characters import VISIBLE, fitting, last_boundary
 from discordianai.guard import Guard
 from discordianai.option import Live
 from discordianai.records import Question
@@ -38,7 +38,7 @@ TYPING_EVERY = 8.0
 """Seconds; what Discord shows lasts for ten."""
 
 LONGEST_NAME = 80
-"""Characters of a thread's name; Discord takes a hundred."""
+"""UTF-16 units of a thread's name; Discord takes a hundred."""
 
 MOST_AS_GUEST = 5
 """Messages of an own app where the bot is not a member: Discord accepts five follow-ups."""
@@ -177,8 +177,7 @@ class DiscordDelivery:
             shown, newest = reply.shows_text, reply.newest
         else:
             shown, newest = bool(further_ids), further_ids[-1] if further_ids else None
-        shown = shown or self._posted.thread_id is not None
-        await self._tell(words, shown=shown, newest=newest)
+        await self._tell_somewhere(words, shown=shown or self._posted.thread_id is not None, newest=newest)
 
     async def _read_and_answer(self, ticket: QuestionTicket, reply: DiscordReply, note: str) -> None:
         question = self._question
@@ -227,9 +226,11 @@ class DiscordDelivery:
         """For when the answer's own place accepts nothing: plain requests, the parent channel, a direct
         message.
         """
-        address, place = self._question.address, self._question.place
         shown = self._reply is not None and self._reply.shows_text
-        newest = self._reply.newest if self._reply is not None else None
+        await self._tell_somewhere(words, shown=shown, newest=self._reply.newest if self._reply else None)
+
+    async def _tell_somewhere(self, words: str, *, shown: bool, newest: int | None) -> None:
+        address, place = self._question.address, self._question.place
         if await self._tell(words, shown=shown, newest=newest):
             return
         if not address.private and await self._tell_above(words):
@@ -244,8 +245,18 @@ class DiscordDelivery:
     async def _tell(self, words: str, *, shown: bool, newest: int | None) -> bool:
         address, person_id = self._question.address, self._question.person.id
         return await failure_notice.say(
-            self._api, address, words, person_id=person_id, shown=shown, newest=newest
+            self._api, address, words, person_id=person_id, shown=shown, newest=self._path_of(newest)
         )
+
+    def _path_of(self, message_id: int | None) -> str:
+        """Where a message of the answer is; empty for an original one that does not exist yet."""
+        address, posted = self._question.address, self._posted
+        if posted.thread_id is None and address.message_id is None:
+            webhook = f"/webhooks/{address.application_id}/{address.token}"
+            return f"{webhook}/messages/{message_id or '@original'}"
+        known = message_id or posted.original_id
+        channel_id = posted.thread_id or address.channel_id
+        return f"/channels/{channel_id}/messages/{known}" if known else ""
 
     async def _tell_above(self, words: str) -> bool:
         parent_id, person_id = self._question.place.parent_id, self._question.person.id
@@ -284,10 +295,9 @@ class DiscordDelivery:
             self._question = replace(question, in_thread=False)
             if not question.address.as_member:
                 return GUEST_NO_THREAD
-            name = " ".join(question.text.split())[:LONGEST_NAME]
-            name = name if VISIBLE.search(name) else "A question"
+            channel = ChannelMessages(self._api, question.place.channel_id)
             try:
-                thread_id = await ChannelMessages(self._api, question.place.channel_id).open_thread(name)
+                thread_id = await channel.open_thread(_thread_name(question.text))
             except MessageError as error:
                 self._log.info("thread not opened", reason=str(error))
                 return NO_THREAD
@@ -316,6 +326,13 @@ class DiscordDelivery:
             await self._shared.journal.note_posted(self._question, posted, text)
         except ClaimLost as error:  # as if somebody had removed the message: nothing is written any more
             raise MessagesClosed(str(error)) from None
+
+
+def _thread_name(text: str) -> str:
+    """The beginning of a question, on one line; no character is torn."""
+    words = " ".join(text.split())
+    name = words[: last_boundary(words, fitting(words, LONGEST_NAME))]
+    return name if VISIBLE.search(name) else "A question"
 
 
 def _in_thread(question: Question, thread_id: int) -> Question:

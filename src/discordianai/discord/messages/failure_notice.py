@@ -9,6 +9,7 @@ import trio
 from discordianai import bounded_http
 from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages.application_limits import Call, wait_of
+from discordianai.discord.messages.fallbacks import WITHOUT_BUTTONS
 from discordianai.discord.messages.port import Body, MessageError, MessagesBusy
 from discordianai.discord.messages.posting import ChannelMessages, heading_for
 from discordianai.discord.messages.rest import Bucket, DiscordApi, Endpoint, id_of, json_of, reason_of
@@ -28,34 +29,49 @@ async def say(
     *,
     person_id: int,
     shown: bool = False,
-    newest: int | None = None,
+    newest: str = "",
 ) -> bool:
     """Write `words`; whether Discord took them. In the channel they are for `person_id`.
 
-    If a part of an answer is `shown`, it stays, and they are posted as a further message; the `newest`
-    message of that answer, the original one by default, loses its buttons.
+    `newest` is the path of the answer's newest message, by default that of the interaction's original one. If
+    a part of the answer is `shown` there, it stays, loses its buttons, and the words are a further message.
     """
-    token, channel = f"/webhooks/{address.application_id}/{address.token}", f"/channels/{address.channel_id}"
-    body = {"content": f"-# {words}", "components": [], "allowed_mentions": {"parse": []}}
-    private = {"flags": EPHEMERAL} if address.private else {}
+    if not newest and address.message_id is None:
+        newest = f"{_webhook(address)}/messages/@original"
+    body: Body = {"content": f"-# {words}", "components": [], "allowed_mentions": {"parse": []}}
+    told = False
     with trio.move_on_after(WITHIN):
-        if address.message_id is not None:
-            reference = {"message_id": address.message_id, "fail_if_not_exists": False}
-            return await _send(api, "POST", f"{channel}/messages", body | {"message_reference": reference})
-        if not shown and await _send(api, "PATCH", f"{token}/messages/@original", body):
+        if newest and not shown and await _send(api, "PATCH", newest, body):
             return True
-        if shown and await _send(api, "POST", f"{token}?wait=true", body | private):
-            await _send(api, "PATCH", f"{token}/messages/{newest or '@original'}", {"components": []})
+        told = await _say_below(api, address, body, f"{heading_for(person_id)}-# {words}")
+        if newest and shown:
+            await _send(api, "PATCH", newest, WITHOUT_BUTTONS)
+    return told
+
+
+async def _say_below(api: DiscordApi, address: ReplyAddress, body: Body, named: str) -> bool:
+    """Whether Discord took a further message; `named` says for whom it is where nothing else does."""
+    channel = f"/channels/{address.channel_id}/messages"
+    if address.message_id is not None:
+        reference = {"message_id": address.message_id, "fail_if_not_exists": False}
+        if await _send(api, "POST", channel, {**body, "message_reference": reference}):
             return True
-        if address.as_member and not address.private:
-            there = body | {"content": f"{heading_for(person_id)}-# {words}"}
-            return await _send(api, "POST", f"{channel}/messages", there)
-    return False
+    else:
+        private = {"flags": EPHEMERAL} if address.private else {}
+        if await _send(api, "POST", f"{_webhook(address)}?wait=true", {**body, **private}):
+            return True
+    if not address.as_member or address.private:
+        return False
+    return await _send(api, "POST", channel, {**body, "content": named})
+
+
+def _webhook(address: ReplyAddress) -> str:
+    return f"/webhooks/{address.application_id}/{address.token}"
 
 
 async def follow_up(api: DiscordApi, address: ReplyAddress, words: str) -> bool:
     """Write `words` for this person alone, below what is there; return whether Discord accepted them."""
-    path = f"/webhooks/{address.application_id}/{address.token}?wait=true"
+    path = f"{_webhook(address)}?wait=true"
     body = {"content": f"-# {words}", "flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
     with trio.move_on_after(WITHIN):
         return await _send(api, "POST", path, body)

@@ -5,15 +5,24 @@ A simpler answer is better than none, and a sentence better than silence.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from discordianai.discord.messages.port import Body, File, MessageRefused, Messages, MessagesBusy
+from discordianai.discord.rendering.characters import units
+from discordianai.discord.rendering.splitting import MESSAGE_LIMIT
 
 LINK_REMOVED = "(link removed)"
+SHORTLY_REMOVED = "…"
+"""No longer than any link: for a message that is full."""
+
 NOT_TAKEN = "-# Discord didn't accept this part of the answer. This server's rules may be the reason."
 
-_MASKED = re.compile(r"\[([^\[\]\n]*)\]\(<?[^()\s<>]+>?(?: \"[^\"\n]*\")?\)")
-_LINK = re.compile(r"(?i)\b(?:[a-z][a-z0-9+.-]{1,15}://|www\.|discord\.gg/)[^\s<>]+")
+WITHOUT_BUTTONS: Body = {"components": [], "allowed_mentions": {"parse": []}}
+"""Leaves the rest of a message as it is."""
+
+_ADDRESS = r"<?(?:[^()\s<>]++|\([^()\s<>]*+\))++>?"
+_MASKED = re.compile(rf"\[((?:[^\[\]\n]++|\[[^\[\]\n]*+\])*+)\]\({_ADDRESS}(?: \"[^\"\n]*+\")?\)")
+_LINK = re.compile(r"(?i)(?:[a-z][a-z0-9+.-]{1,15}://|\bwww\.|discord\.gg/)[^\s<>]+")
 
 
 def as_it_is(body: Body) -> Body:
@@ -22,9 +31,14 @@ def as_it_is(body: Body) -> Body:
 
 
 def without_links(body: Body) -> Body:
-    """The same with the text of its links alone."""
-    text = _MASKED.sub(rf"\1 {LINK_REMOVED}", str(body.get("content", "")))
-    return {**body, "content": _LINK.sub(LINK_REMOVED, text)[:2000]}
+    """The same with the text of its links alone. Nothing else is lost, however many there are."""
+    text = str(body.get("content", ""))
+    shown = _replaced(text, LINK_REMOVED)
+    return {**body, "content": shown if units(shown) <= MESSAGE_LIMIT else _replaced(text, SHORTLY_REMOVED)}
+
+
+def _replaced(text: str, mark: str) -> str:
+    return _LINK.sub(mark, _MASKED.sub(rf"\1 {mark}", text))
 
 
 def without_components(body: Body) -> Body:
@@ -39,6 +53,16 @@ def plain_words(body: Body) -> Body:
 
 FORMS: Sequence[Callable[[Body], Body]] = (as_it_is, without_links, without_components, plain_words)
 """From the original to the simplest."""
+
+
+def _from(first: int, body: Body) -> Iterator[tuple[int, Body]]:
+    """The forms of a message from that one on, each with its number; one that changes nothing is left out."""
+    previous: Body | None = None
+    for number in range(first, len(FORMS)):
+        form = FORMS[number](body)
+        if form != previous:
+            yield number, form
+        previous = form
 
 
 class FallbackMessages:
@@ -59,16 +83,22 @@ class FallbackMessages:
         return self._messages.free_at
 
     async def try_edit(self, message_id: int | None, body: Body) -> None:
-        """See `Messages.try_edit`. What is refused is tried in its next form the next time."""
-        form = self._next.get(message_id, self._taken.get(message_id, 0))
+        """See `Messages.try_edit`. What is refused is tried in its next form the next time; the sentence that
+        stands there already is not sent again.
+        """
+        forms = _from(self._next.get(message_id, self._taken.get(message_id, 0)), body)
+        number, form = next(forms)
+        if FORMS[number] is plain_words and self._taken.get(message_id) == number:
+            return
         try:
-            await self._messages.try_edit(message_id, FORMS[form](body))
+            await self._messages.try_edit(message_id, form)
         except MessageRefused as error:
-            if form == len(FORMS) - 1:
+            further = next(forms, None)
+            if further is None:
                 raise
-            self._next[message_id] = form + 1
+            self._next[message_id] = further[0]
             raise MessagesBusy(str(error), 0.0) from error
-        self._taken[message_id] = form
+        self._taken[message_id] = number
 
     async def edit(self, message_id: int | None, body: Body, files: Sequence[File] = ()) -> None:
         """See `Messages.edit`. Where only the sentence was taken while it grew, all forms are tried again."""
@@ -76,28 +106,35 @@ class FallbackMessages:
             await self._messages.edit(message_id, body, files)
             return
         first = self._taken.get(message_id, 0)
-        for form in range(0 if FORMS[first] is plain_words else first, len(FORMS)):
+        refused = None
+        for number, form in _from(0 if FORMS[first] is plain_words else first, body):
             try:
-                await self._messages.edit(message_id, FORMS[form](body))
-            except MessageRefused:
-                if form == len(FORMS) - 1:
-                    raise
+                await self._messages.edit(message_id, form)
+            except MessageRefused as error:
+                refused = error
             else:
-                self._taken[message_id] = form
+                self._taken[message_id] = number
                 return
+        assert refused is not None  # noqa: S101  # for mypy: there is one form at least
+        raise refused
 
     async def create(self, body: Body) -> int:
         """See `Messages.create`."""
-        for number, form in enumerate(FORMS):
+        refused = None
+        for number, form in _from(0, body):
             try:
-                message_id = await self._messages.create(form(body))
-            except MessageRefused:
-                if number == len(FORMS) - 1:
-                    raise
+                message_id = await self._messages.create(form)
+            except MessageRefused as error:
+                refused = error
             else:
                 self._taken[message_id] = number
                 return message_id
-        raise AssertionError("the loop returns or raises")
+        assert refused is not None  # noqa: S101  # for mypy: there is one form at least
+        raise refused
+
+    async def take_buttons_away(self, message_id: int | None) -> None:
+        """Leave a message as it is, without its buttons. Raises `MessageError`."""
+        await self._messages.edit(message_id, WITHOUT_BUTTONS)
 
     async def delete(self, message_id: int) -> None:
         """See `Messages.delete`."""

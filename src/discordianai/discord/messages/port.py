@@ -24,6 +24,10 @@ class MessageRefused(MessageError):
     """Discord permanently refuses this message there; it may accept another one."""
 
 
+class ContentRefused(MessageRefused):
+    """It is what the message says that is refused: another one would be accepted in the same place."""
+
+
 class ThreadArchived(MessageRefused):
     """The thread has been archived: it accepts edits again once it is reopened."""
 

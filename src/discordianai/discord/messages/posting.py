@@ -12,6 +12,7 @@ from contextlib import suppress
 from discordianai.discord.messages.application_limits import LONGEST_PAUSE
 from discordianai.discord.messages.port import (
     Body,
+    ContentRefused,
     File,
     MessageError,
     MessageRefused,
@@ -119,8 +120,12 @@ class ChannelMessages:
         known = message_id or self._original
         if known is None:
             await self._write_original(body, ())
-        else:
+            return
+        try:
             await self._endpoint.request("PATCH", f"/messages/{known}", body)
+        except ThreadArchived as archived:
+            await self._reopen(archived)
+            raise MessagesBusy(str(archived), 0.0) from None
 
     async def edit(self, message_id: int | None, body: Body, files: Sequence[File] = ()) -> None:
         """See `Messages.edit`."""
@@ -135,11 +140,15 @@ class ChannelMessages:
         try:
             await self._endpoint.insist("PATCH", path, body, files)
         except ThreadArchived as archived:
-            try:
-                await self._endpoint.insist("PATCH", "", {"archived": False}, within=LONGEST_PAUSE)
-            except (MessageRefused, MessagesBusy):
-                raise archived from None
+            await self._reopen(archived)
             await self._endpoint.insist("PATCH", path, body, files)
+
+    async def _reopen(self, archived: ThreadArchived) -> None:
+        """Raises what told of it where that is refused, as in a thread that is locked."""
+        try:
+            await self._endpoint.insist("PATCH", "", {"archived": False}, within=LONGEST_PAUSE)
+        except (MessageRefused, MessagesBusy):
+            raise archived from None
 
     async def _write_original(self, body: Body, files: Sequence[File]) -> None:
         message = await self._reply(body, files)
@@ -152,6 +161,8 @@ class ChannelMessages:
             reference = {"message_id": self._reply_to, "fail_if_not_exists": False}
             try:
                 return await self._post({**body, "message_reference": reference}, files)
+            except ContentRefused:
+                raise
             except MessageRefused:
                 self._reply_to = None
         return await self._post(body, files)

@@ -9,13 +9,15 @@ and surplus ones are removed. An answer that is too long for messages comes as a
 written there, because the interaction has expired, the rest goes to the channel, and says for whom it is.
 
 What Discord permanently refuses is shown in a simpler form (`fallbacks.py`): without its file, its links, its
-buttons. If it accepts none, the person is told in one sentence, wherever that is possible.
+buttons. If it accepts none while the answer grows, no more is tried until its end. If it takes no further
+message, the answer comes as a file, or ends in the newest one. If nothing can be shown, the person is told in
+one sentence, wherever that is possible.
 """
 
 import math
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -37,6 +39,7 @@ from discordianai.discord.messages.port import (
     MessagesBusy,
     MessagesClosed,
     MessagesExpired,
+    ThreadArchived,
 )
 from discordianai.discord.messages.posting import heading_for
 from discordianai.discord.messages.reply_options import ReplyOptions
@@ -82,7 +85,7 @@ class DiscordReply:
     """The answer to one question; made by `open_reply`."""
 
     def __init__(self, messages: Messages, question: Question, options: ReplyOptions) -> None:
-        self._messages: Messages = FallbackMessages(messages)
+        self._messages = FallbackMessages(messages)
         self._question = question
         self._options = options
         self._rest = FallbackMessages(options.rest) if options.rest else None
@@ -105,6 +108,7 @@ class DiscordReply:
         self._next_edit = -math.inf  # of the newest message
         self._too_long = False
         self._file_refused = not options.may_attach
+        self._no_further = False  # Discord takes no further message
         self._news = trio.Event()
         self._writing = trio.Lock()
         self._gone: MessagesClosed | None = None
@@ -180,8 +184,16 @@ class DiscordReply:
                 self._below = ""
                 await self._end(self._last_buttons(turn))
         except MessageError as error:
+            await self._take_buttons_away(error)
             await self._tell_of(error)
             raise ReplyFailed(str(error)) from error
+
+    async def _take_buttons_away(self, error: MessageError) -> None:
+        """What cannot be stopped any more has no button for it, even if its text stays as it was."""
+        if isinstance(error, MessageRefused) and self._shown.buttons:
+            with trio.move_on_after(TELL_WITHIN), suppress(MessageError):
+                await self._messages.take_buttons_away(self.newest)
+                self._shown = _Look(self._shown.text)
 
     async def _tell_of(self, error: MessageError) -> None:
         """Say elsewhere that the answer has no last words here, unless somebody has removed its message."""
@@ -205,9 +217,14 @@ class DiscordReply:
             else:
                 await self._show(_Look(cut(str(self._tail))[0], last), until_taken=True)
             while self._left:
-                await self._messages.delete(self._left[0])
+                await self._remove(self._left[0])
                 self._left.popleft()
         except MessagesExpired:
+            self._go_elsewhere()
+            await self._end(last)
+        except ThreadArchived:  # a webhook cannot reopen it; writing there as the bot does
+            if self._rest is None:
+                raise
             self._go_elsewhere()
             await self._end(last)
 
@@ -249,9 +266,9 @@ class DiscordReply:
             except MessagesBusy as error:
                 pace.hold(min(error.wait, 1.0))
                 self._news.set()
-            except MessageError as error:
+            except MessageError as error:  # no later try would be another one; the end makes up for it
                 log.debug("edit rejected", reason=str(error))
-                self._news.set()
+                return
 
     async def _give_up(self, error: MessagesClosed) -> None:
         """Tell the writer first, so that no more is requested."""
@@ -275,6 +292,8 @@ class DiscordReply:
         self._tail = GrowingText(self._heading + str(self._tail))
         self._further, self._shown, self._next_edit = [], _Look(), -math.inf
         self._left.clear()
+        if self._no_further:
+            self._no_further = self._too_long = False
         self._news.set()
 
     async def _show_full_messages(self, *, ended: bool) -> None:
@@ -282,14 +301,18 @@ class DiscordReply:
         while not self._too_long and (full := full_message(tail := str(self._tail), ended=ended)):
             part, rest = full
             await self._show(_Look(part), until_taken=True)
-            if len(self._further) + 1 >= self._most:
+            if self._no_further or len(self._further) + 1 >= self._most:
                 self._too_long = True
                 return
             meanwhile = str(self._tail)
             tail, rest = meanwhile, rest + meanwhile[len(tail) :]
             following = full_message(rest, ended=ended)
             look = _Look(following[0]) if following else _Look(cut(rest)[0], (self._stop,))
-            message_id = await self._open_next(look)
+            try:
+                message_id = await self._open_next(look)
+            except MessageRefused:
+                self._no_further = self._too_long = True
+                return
             # These change together, after the awaits: a cancel leaves all of them or none.
             self._tail = GrowingText(rest + str(self._tail)[len(tail) :])
             self._further.append(message_id)
@@ -346,8 +369,13 @@ class DiscordReply:
         await self._messages.edit(None, self._body(_Look(f"{beginning}\n\n{small}", last)), (file,))
         self._shown = _Look()
         while self._further:
-            await self._messages.delete(self._further[-1])
+            await self._remove(self._further[-1])
             self._further.pop()
+
+    async def _remove(self, message_id: int) -> None:
+        """Where that is refused, what was shown before stays: the answer is there all the same."""
+        with suppress(MessageRefused):
+            await self._messages.delete(message_id)
 
     def _go_on_without_file(self) -> None:
         """Show what was to be in the file in messages, up to their limit."""

@@ -34,6 +34,7 @@ from discordianai.discord.messages.application_limits import (
 from discordianai.discord.messages.port import (
     Body,
     ChannelGone,
+    ContentRefused,
     File,
     MessageError,
     MessageRefused,
@@ -168,12 +169,15 @@ UNKNOWN_CHANNEL = 10003
 THREAD_ARCHIVED = 50083
 UNKNOWN_MESSAGE = 10008
 UNKNOWN_WEBHOOK = 10015
+UNKNOWN_INTERACTION = 10062
+FILTERED = frozenset({200000, 200001, 240000})
 INVALID_WEBHOOK_TOKEN = 50027
 
 CAUSES = {
     UNKNOWN_CHANNEL: "the channel was deleted",
     UNKNOWN_MESSAGE: "the message was deleted",
     UNKNOWN_WEBHOOK: "the interaction is over",
+    UNKNOWN_INTERACTION: "the interaction is over",
     INVALID_WEBHOOK_TOKEN: "the interaction is over",
     40005: "the file is too large",
     50001: "the bot cannot see the channel: allow its role View Channel there",
@@ -375,7 +379,7 @@ def _error(response: httpx.Response, body: Body, reason: str) -> MessageError:
     if response.status_code >= 500:
         told = named_wait(response.headers.get("retry-after"), now_of(response.headers))
         return MessagesBusy(reason, told or 0.0)
-    if code in {UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN}:
+    if code in {UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, INVALID_WEBHOOK_TOKEN}:
         return MessagesExpired(reason)
     if code == UNKNOWN_CHANNEL:
         return ChannelGone(reason)
@@ -383,6 +387,8 @@ def _error(response: httpx.Response, body: Body, reason: str) -> MessageError:
         return MessagesClosed(reason)
     if code == THREAD_ARCHIVED:
         return ThreadArchived(reason)
+    if code in FILTERED:
+        return ContentRefused(reason)
     return MessageRefused(reason)
 
 
