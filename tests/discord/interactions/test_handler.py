@@ -586,3 +586,15 @@ async def test_an_interaction_that_cannot_be_read_is_a_line_in_the_log_and_no_tr
     if missing not in {"id", "token"}:
         texts = [scene.discord.interactions[each["token"]].text for each in odd]
         assert texts == [FAILED, FAILED]
+
+
+@pytest.mark.parametrize("payload", [{}, {"type": 2}, {"type": 2, "id": {"odd": 1}, "token": "x"}])
+async def test_an_interaction_that_can_be_answered_nowhere_is_one_line_in_the_log(
+    scene: Scene, payload: dict[str, Any]
+) -> None:
+    """And no bug."""
+    asked = scene.ask()
+    asked.payload = payload
+    with capture_logs() as logs:
+        await scene.take(asked)
+    assert [log["event"] for log in logs] == ["malformed gateway event ignored"]
