@@ -58,6 +58,6 @@ class FakeMessages:
             raise self.failures.pop(0)
         if message_id in self.gone:
             raise MessagesClosed("it is gone")
-        self.contents[message_id] = body["content"]
+        self.contents[message_id] = body.get("content", self.contents.get(message_id, ""))
         self.bodies.append(body)
-        self.history.append((trio.current_time(), message_id, body["content"]))
+        self.history.append((trio.current_time(), message_id, self.contents[message_id]))

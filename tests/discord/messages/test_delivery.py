@@ -267,6 +267,21 @@ async def test_an_apology_leaves_no_button_for_stopping_an_answer_wherever_that_
     assert any(content.startswith("because") for content in told) == (begun == "because")
 
 
+@pytest.mark.parametrize("private", [False, True])
+async def test_who_can_be_told_nowhere_else_is_told_directly_and_does_not_see_the_bot_think_for_ever(
+    scene: Scene, private: bool
+) -> None:
+    """Discord takes no message in that channel."""
+    deliver, _ = scene.deliveries("because")
+    interaction, question = await scene.asked(person=Person(person(1).id, "Ann"))
+    question = replace(question, address=replace(question.address, private=private, as_member=False))
+    scene.discord.refused_texts = {'"flags"': (400, 50035), "-#": (400, 50035)}
+    await deliver(question, NOTHING_POSTED).answer(None)
+    assert interaction.messages[0].deleted
+    (told,) = scene.discord.channel_messages
+    assert told.content == f"About your question in <#{CHANNELS[0].id}>: {REFUSED}"
+
+
 async def test_what_an_interaction_does_not_take_says_in_the_channel_for_whom_it_is(scene: Scene) -> None:
     """The answer, and that there is none. Discord has never known the interaction."""
     deliver, _ = scene.deliveries("because")

@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 
 from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.conversations.pending_questions import TurnId
-from discordianai.discord.messages.port import Body, MessagesBusy, MessagesClosed, MessagesExpired
+from discordianai.discord.messages.port import (
+    Body,
+    MessagesBusy,
+    MessagesClosed,
+    MessagesExpired,
+    ThreadArchived,
+)
 from discordianai.discord.messages.reply import (
     IN_THE_FILE,
     DiscordReply,
@@ -573,3 +579,19 @@ async def test_the_more_answers_stream_the_slower_each_is_edited(
     edits = sum(len(messages.history) for messages in all_messages)
     assert edits / 30 <= 60
     assert all(messages.contents[None].split()[-1] == "59" for messages in all_messages)
+
+
+async def test_an_answer_in_an_archived_thread_moves_to_where_writing_opens_that_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """An interaction's webhook cannot. What stays where it was cannot be stopped any more."""
+    messages, channel = FakeMessages(), FakeMessages()
+    async with open_reply(messages, question(), options(rest=channel)) as reply:
+        reply.write("the beginning")
+        await trio.sleep(5)
+        assert labels(messages.bodies[-1]) == ["Stop"]
+        messages.failures = [ThreadArchived("Discord answered 400, code 50083")] * 2
+        reply.write(" and the end")
+        await end(reply)
+    assert channel.contents == {None: f"{FOR_THE_PERSON}the beginning and the end"}
+    assert messages.bodies[-1]["components"] == []

@@ -236,10 +236,7 @@ class DiscordDelivery:
         if not address.private and await self._tell_above(words):
             return
         about = f"About your question in <#{place.channel_id}>: {words}"
-        if not (
-            address.as_member
-            and await failure_notice.say_directly(self._api, self._question.person.id, about)
-        ):
+        if not await failure_notice.say_directly(self._api, self._question.person.id, about):
             self._log.warning("person could not be notified")
 
     async def _tell(self, words: str, *, shown: bool, newest: int | None) -> bool:

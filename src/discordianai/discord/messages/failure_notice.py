@@ -34,7 +34,8 @@ async def say(
     """Write `words`; whether Discord took them. In the channel they are for `person_id`.
 
     `newest` is the path of the answer's newest message, by default that of the interaction's original one. If
-    a part of the answer is `shown` there, it stays, loses its buttons, and the words are a further message.
+    a part of the answer is `shown` there, it stays, loses its buttons, and the words are a further message. A
+    message that shows nothing but that the bot is thinking is removed where it takes no words.
     """
     if not newest and address.message_id is None:
         newest = f"{_webhook(address)}/messages/@original"
@@ -44,8 +45,8 @@ async def say(
         if newest and not shown and await _send(api, "PATCH", newest, body):
             return True
         told = await _say_below(api, address, body, f"{heading_for(person_id)}-# {words}")
-        if newest and shown:
-            await _send(api, "PATCH", newest, WITHOUT_BUTTONS)
+        if newest and not await _send(api, "PATCH", newest, WITHOUT_BUTTONS) and not shown:
+            await _send(api, "DELETE", newest)
     return told
 
 
@@ -78,7 +79,7 @@ async def follow_up(api: DiscordApi, address: ReplyAddress, words: str) -> bool:
     return False
 
 
-async def _send(api: DiscordApi, method: str, path: str, body: Body) -> bool:
+async def _send(api: DiscordApi, method: str, path: str, body: Body | None = None) -> bool:
     """Whether it was accepted; what Discord refuses is not retried."""
     log = structlog.get_logger("discordianai.discord.messages.failure_notice")
     as_bot = {"Authorization": f"Bot {api.token}"} if path.startswith("/channels/") else {}

@@ -190,10 +190,8 @@ class DiscordReply:
 
     async def _take_buttons_away(self, error: MessageError) -> None:
         """What cannot be stopped any more has no button for it, even if its text stays as it was."""
-        if isinstance(error, MessageRefused) and self._shown.buttons:
-            with trio.move_on_after(TELL_WITHIN), suppress(MessageError):
-                await self._messages.take_buttons_away(self.newest)
-                self._shown = _Look(self._shown.text)
+        if isinstance(error, MessageRefused):
+            await _take_buttons_away(self._messages, self.newest, self._shown)
 
     async def _tell_of(self, error: MessageError) -> None:
         """Say elsewhere that the answer has no last words here, unless somebody has removed its message."""
@@ -225,8 +223,10 @@ class DiscordReply:
         except ThreadArchived:  # a webhook cannot reopen it; writing there as the bot does
             if self._rest is None:
                 raise
+            before, newest, shown = self._messages, self.newest, self._shown
             self._go_elsewhere()
             await self._end(last)
+            await _take_buttons_away(before, newest, shown)
 
     async def run(self) -> None:
         """Show what is written, until cancelled. The next edit makes up for a failed one.
@@ -405,6 +405,12 @@ class DiscordReply:
             "allowed_mentions": {"parse": []},
             "flags": SUPPRESS_EMBEDS | (EPHEMERAL if self._question.address.private else 0),
         }
+
+
+async def _take_buttons_away(messages: FallbackMessages, message_id: int | None, shown: _Look) -> None:
+    if shown.buttons:
+        with trio.move_on_after(TELL_WITHIN), suppress(MessageError):
+            await messages.take_buttons_away(message_id)
 
 
 @asynccontextmanager

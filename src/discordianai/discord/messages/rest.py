@@ -337,7 +337,7 @@ class Endpoint:
         of_all = response.status_code == 429 or (response.status_code == 403 and answer is None)
         if of_all and (wait := self._limits.held_for):
             raise ApplicationHeld(f"{reason}, for the whole application", wait)
-        refusal = _error(response, answer or {}, reason)
+        refusal = _error(method, response, answer or {}, reason)
         if isinstance(refusal, MessagesBusy) and refusal.wait:
             self._bucket.close_for(min(refusal.wait, LONGEST_PAUSE))  # also for the others who write there
         raise refusal
@@ -371,7 +371,7 @@ def reason_of(response: httpx.Response, body: Body) -> str:
     return f"Discord answered {response.status_code}, code {code}{cause}"
 
 
-def _error(response: httpx.Response, body: Body, reason: str) -> MessageError:
+def _error(method: str, response: httpx.Response, body: Body, reason: str) -> MessageError:
     code = _code(body)
     if response.status_code == 429:
         wait = wait_of(response.headers, body)
@@ -383,7 +383,7 @@ def _error(response: httpx.Response, body: Body, reason: str) -> MessageError:
         return MessagesExpired(reason)
     if code == UNKNOWN_CHANNEL:
         return ChannelGone(reason)
-    if code == UNKNOWN_MESSAGE:
+    if code == UNKNOWN_MESSAGE and method != "POST":  # nobody can have removed a new one
         return MessagesClosed(reason)
     if code == THREAD_ARCHIVED:
         return ThreadArchived(reason)
