@@ -225,8 +225,10 @@ class DiscordReply:
                 raise
             before, newest, shown = self._messages, self.newest, self._shown
             self._go_elsewhere()
-            await self._end(last)
-            await _take_buttons_away(before, newest, shown)
+            try:
+                await self._end(last)
+            finally:
+                await _take_buttons_away(before, newest, shown)
 
     async def run(self) -> None:
         """Show what is written, until cancelled. The next edit makes up for a failed one.
