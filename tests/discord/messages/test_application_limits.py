@@ -173,6 +173,14 @@ async def test_a_403_is_remembered_for_its_channel_and_kind_of_call(autojump_clo
     await limits.enter(WRITE)
 
 
+async def test_a_403_that_is_a_page_is_about_that_one_message(autojump_clock: MockClock) -> None:
+    """A firewall before Discord looks at what a message says; a simpler form of it may pass."""
+    limits = ApplicationLimits(trio.current_time)
+    limits.note(403, {}, None, WRITE)
+    await limits.enter(WRITE)
+    assert limits.statistics().invalid_recently == 1
+
+
 @pytest.mark.parametrize("told", ["nan", "-1", "inf", "", "x", "9" * 400])
 async def test_an_odd_retry_after_holds_for_a_while_and_not_for_ever(
     autojump_clock: MockClock, told: str
