@@ -108,3 +108,14 @@ def test_whatever_is_wrong_with_a_file_it_is_one(key: str, odd: Any) -> None:
         assert read.name
         assert isinstance(read.url, str)
         assert isinstance(read.size, int)
+
+
+@given(ANY_JSON)
+def test_a_mention_is_seen_among_whatever_else_is_mentioned(odd: Any) -> None:
+    """And a message of which nobody can tell who sees it is one person's alone."""
+    event = {**MESSAGE, "mentions": [odd, {"id": odd}, {"id": "99"}], "mention_roles": [odd, "7"]}
+    message = parsed({**event, "flags": "odd"})
+    assert message.mentions_bot
+    assert 7 in message.mentioned_role_ids
+    assert message.content.private
+    assert parsed({**MESSAGE, "mentions": odd, "mention_roles": odd})

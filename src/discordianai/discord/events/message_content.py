@@ -88,8 +88,16 @@ def content_of(message: Payload, *, with_forwarded: bool = True) -> MessageConte
         forwarded=tuple(forwarded),
         author=author_name,
         author_id=author_id,
-        private=bool(number(message, "flags", 0) & EPHEMERAL),
+        private=_is_private(message),
     )
+
+
+def _is_private(message: Payload) -> bool:
+    """Whether one person alone sees it; also where nobody can tell."""
+    try:
+        return bool(number(message, "flags", 0) & EPHEMERAL)
+    except Malformed:
+        return True
 
 
 def attachments_of(message: Payload) -> tuple[Attachment, ...]:

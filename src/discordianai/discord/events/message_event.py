@@ -10,9 +10,10 @@ from discordianai.discord.events.payload import (
     Payload,
     number,
     record,
-    records,
     snowflake,
     snowflakes,
+    sound_records,
+    sound_snowflakes,
 )
 
 ORDINARY, REPLY = 0, 19
@@ -67,8 +68,9 @@ def parse(payload: Payload, bot_id: int) -> IncomingMessage | None:
     return IncomingMessage(
         origin,
         content=replace(content, text=re.sub(rf"<@!?{bot_id}>", "", content.text).strip()),
-        mentions_bot=any(snowflake(user, "id") == bot_id for user in records(payload, "mentions")),
-        mentioned_role_ids=snowflakes(payload, "mention_roles"),
+        mentions_bot=bot_id
+        in sound_snowflakes(user.get("id") for user in sound_records(payload, "mentions")),
+        mentioned_role_ids=sound_snowflakes(payload.get("mention_roles")),
         replied_to=replied_to,
         reply_missing=number(payload, "type") == REPLY and replied_to is None,
     )

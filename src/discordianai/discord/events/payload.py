@@ -4,7 +4,8 @@ JSON carries more than Discord's documentation says: half a surrogate pair, NaN,
 any value in any place. Values that passed here need no further checks.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from discordianai.surrogates import well_formed
@@ -81,6 +82,15 @@ def optional_snowflake(payload: Payload, key: str) -> int | None:
 def snowflakes(payload: Payload, key: str) -> frozenset[int]:
     """A list of ids; empty where there is none, or null."""
     return frozenset(snowflake({key: value}, key) for value in _list(payload, key))
+
+
+def sound_snowflakes(values: object) -> frozenset[int]:
+    """The ids among these values; whatever else stands there, or in place of them, is passed over."""
+    found = set[int]()
+    for value in values if isinstance(values, Iterable) and not isinstance(values, str | Mapping) else ():
+        with suppress(Malformed):
+            found.add(snowflake({"id": value}, "id"))
+    return frozenset(found)
 
 
 def record(payload: Payload, key: str, *, optional: bool = False) -> Payload:
