@@ -588,6 +588,30 @@ async def test_an_interaction_that_cannot_be_read_is_a_line_in_the_log_and_no_tr
         assert texts == [FAILED, FAILED]
 
 
+async def test_where_the_bot_may_not_reply_a_bug_over_a_message_is_told_without(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(scene.backend, "journal", broken)
+    scene.discord.channels_without_replies.add(CHANNELS[0].id)
+    await scene.take_messages(MESSAGE)
+    (told,) = scene.discord.channel_messages
+    assert (told.content, told.reply_to) == (FAILED, None)
+
+
+async def test_an_interaction_that_is_malformed_and_over_is_no_bug(scene: Scene) -> None:
+    asked = scene.ask()
+    asked.payload = {**asked.payload, "data": 5, "token": "another"}
+    with capture_logs() as logs:
+        await scene.take(asked)
+    assert [log["event"] for log in logs] == [
+        "malformed gateway event ignored",
+        "person not told of an error",
+    ]
+
+
 @pytest.mark.parametrize("payload", [{}, {"type": 2}, {"type": 2, "id": {"odd": 1}, "token": "x"}])
 async def test_an_interaction_that_can_be_answered_nowhere_is_one_line_in_the_log(
     scene: Scene, payload: dict[str, Any]

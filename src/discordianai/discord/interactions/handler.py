@@ -5,7 +5,8 @@ Runs on the listener's loop. Each step is in another module, and is done once.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -275,13 +276,9 @@ class InteractionHandler:
 
     async def _tell_of_bug(self, payload: Payload) -> None:
         """Tell the person by separate requests, since what acknowledges may be what failed."""
-        try:
+        with self._refusals_of_an_apology(), suppress(Malformed):  # nobody can be told then, and it is logged
             async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT):
                 await self._respond_to_bug(payload)
-        except Malformed:  # nobody can be told, and it is logged
-            pass
-        except (HTTPException, aiohttp.ClientError, OSError) as error:
-            self._log.warning("person not told that it failed", reason=type(error).__name__)
 
     async def _respond_to_bug(self, payload: Payload) -> None:
         about, token = str(snowflake(payload, "id")), text(payload, "token")
@@ -305,9 +302,23 @@ class InteractionHandler:
         if not self._activity.count_refusal(int(payload["author"]["id"]), int(payload["channel_id"])):
             self._figures.refusal_unsaid()
             return
-        reference = {"message_id": payload["id"], "fail_if_not_exists": False}
         words = {"content": FAILED, "allowed_mentions": {"parse": []}}
-        await self._http.create_message(words | {"message_reference": reference}, payload["channel_id"])
+        reply = {**words, "message_reference": {"message_id": payload["id"], "fail_if_not_exists": False}}
+        with self._refusals_of_an_apology():
+            try:
+                await self._http.create_message(reply, payload["channel_id"])
+            except HTTPException:  # the bot may not see what it would reply to
+                await self._http.create_message(words, payload["channel_id"])
+
+    @contextmanager
+    def _refusals_of_an_apology(self) -> Iterator[None]:
+        """What Discord does not take is no further bug."""
+        try:
+            yield
+        except HTTPException as error:
+            self._log.warning("person not told of an error", reason=f"Discord answered {error.status}")
+        except (MessagesBusy, aiohttp.ClientError, OSError) as error:
+            self._log.warning("person not told of an error", reason=type(error).__name__)
 
     async def _respond(self, origin: EventOrigin, kind: int, flags: int = 0, **data: object) -> bool:
         """Answer the interaction itself; False where Discord has refused that for good.
