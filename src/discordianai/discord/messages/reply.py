@@ -184,14 +184,10 @@ class DiscordReply:
                 self._below = ""
                 await self._end(self._last_buttons(turn))
         except MessageError as error:
-            await self._take_buttons_away(error)
+            if isinstance(error, MessageRefused):  # its text may stay, but there is nothing to be stopped
+                await _take_buttons_away(self._messages, self.newest, self._shown)
             await self._tell_of(error)
             raise ReplyFailed(str(error)) from error
-
-    async def _take_buttons_away(self, error: MessageError) -> None:
-        """What cannot be stopped any more has no button for it, even if its text stays as it was."""
-        if isinstance(error, MessageRefused):
-            await _take_buttons_away(self._messages, self.newest, self._shown)
 
     async def _tell_of(self, error: MessageError) -> None:
         """Say elsewhere that the answer has no last words here, unless somebody has removed its message."""
