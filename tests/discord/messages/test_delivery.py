@@ -163,6 +163,17 @@ async def test_a_thread_has_a_name_whatever_its_question_begins_with(scene: Scen
     assert thread.name == "A question"
 
 
+async def test_a_thread_whose_name_discord_refuses_gets_another_one(scene: Scene) -> None:
+    """AutoMod looks at names, too; the question was allowed."""
+    deliver, _ = scene.deliveries("because")
+    scene.discord.blocked_words.add("forbidden")
+    interaction, question = await scene.asked(in_thread=True, text="why is it forbidden?")
+    await deliver(question, NOTHING_POSTED).answer(None)
+    (thread,) = scene.discord.threads
+    assert thread.name == "A question"
+    assert NO_THREAD not in interaction.text
+
+
 async def test_a_threads_name_has_no_more_than_discord_takes_and_tears_no_character(scene: Scene) -> None:
     """Emoji count twice."""
     deliver, _ = scene.deliveries("because")

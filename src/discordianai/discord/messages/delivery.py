@@ -20,7 +20,7 @@ from discordianai.conversations.store import ClaimLost
 from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages import failure_notice
 from discordianai.discord.messages.attachments import AttachmentReader, Unreadable
-from discordianai.discord.messages.port import MessageError, Messages, MessagesClosed
+from discordianai.discord.messages.port import MessageError, MessageRefused, Messages, MessagesClosed
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
 from discordianai.discord.messages.reply import (
     DiscordReply,
@@ -39,6 +39,9 @@ TYPING_EVERY = 8.0
 
 LONGEST_NAME = 80
 """UTF-16 units of a thread's name; Discord takes a hundred."""
+
+ANY_NAME = "A question"
+"""Of a thread, where a question gives it none, or one that Discord refuses."""
 
 MOST_AS_GUEST = 5
 """Messages of an own app where the bot is not a member: Discord accepts five follow-ups."""
@@ -292,9 +295,8 @@ class DiscordDelivery:
             self._question = replace(question, in_thread=False)
             if not question.address.as_member:
                 return GUEST_NO_THREAD
-            channel = ChannelMessages(self._api, question.place.channel_id)
             try:
-                thread_id = await channel.open_thread(_thread_name(question.text))
+                thread_id = await self._new_thread(_thread_name(question.text))
             except MessageError as error:
                 self._log.info("thread not opened", reason=str(error))
                 return NO_THREAD
@@ -303,6 +305,16 @@ class DiscordDelivery:
             await self._lead_to(thread_id)
         self._question = _in_thread(question, thread_id)
         return ""
+
+    async def _new_thread(self, name: str) -> int:
+        """Its id; AutoMod looks at names, too. Raises `MessageError`."""
+        channel = ChannelMessages(self._api, self._question.place.channel_id)
+        try:
+            return await channel.open_thread(name)
+        except MessageRefused:
+            if name == ANY_NAME:
+                raise
+            return await channel.open_thread(ANY_NAME)
 
     async def _lead_to(self, thread_id: int) -> None:
         body = {"content": f"I'm answering in <#{thread_id}>.", "allowed_mentions": {"parse": []}}
@@ -329,7 +341,7 @@ def _thread_name(text: str) -> str:
     """The beginning of a question, on one line; no character is torn."""
     words = " ".join(text.split())
     name = words[: last_boundary(words, fitting(words, LONGEST_NAME))]
-    return name if VISIBLE.search(name) else "A question"
+    return name if VISIBLE.search(name) else ANY_NAME
 
 
 def _in_thread(question: Question, thread_id: int) -> Question:

@@ -103,5 +103,7 @@ class ChannelEndpoints:
             raise RestError(403, 50013, "Missing Permissions")
         if not 1 <= len(body["name"]) <= 100:
             raise RestError(400, 50035, "Invalid Form Body")
+        if any(word in body["name"] for word in self._discord.blocked_words):
+            raise RestError(400, 200001, "Title was blocked by automatic moderation")
         thread = self._discord.add_thread(parent, body["name"])
         return 201, thread.json()
