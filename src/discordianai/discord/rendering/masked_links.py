@@ -152,9 +152,12 @@ class MaskedLinks:
     def _note(self, address: str, *, ended: bool) -> str | None:
         """What a link's text lacks, given what follows `](`; None where more of that is needed to tell."""
         begin = _first(self._closed, self._open)
-        if any(_IN_NAMES.search(text) for _, text in self._unread):
-            self._read()
-        self._unread.clear()
+        if self._unread:
+            if any(_IN_NAMES.search(text) for _, text in self._unread):
+                self._read()
+            self._unread.clear()
+        if not self._names:  # the usual case
+            return ""
         named = {name for name, at in self._names.items() if begin is not None and at > begin}
         if not named:
             return ""
