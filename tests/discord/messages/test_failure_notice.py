@@ -37,12 +37,8 @@ class Scene:
         await self.api.client.post(self.api.url + path, json={"type": 5})
         return interaction, ReplyAddress(BOT_ID, interaction.id, interaction.token, HERE.id, private, 0.0)
 
-    async def tell(
-        self, address: ReplyAddress, words: str, *, shown: bool = False, newest: int | None = None
-    ) -> bool:
-        return await failure_notice.say(
-            self.api, address, words, person_id=ASKER.id, shown=shown, newest=newest
-        )
+    async def tell(self, address: ReplyAddress, words: str, *, shown: bool = False) -> bool:
+        return await failure_notice.say(self.api, address, words, person_id=ASKER.id, shown=shown)
 
     def in_channel(self) -> list[str]:
         return [message.content for message in self.discord.channel_messages]

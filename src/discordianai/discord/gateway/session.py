@@ -6,7 +6,6 @@ the supervisor begins the next session when that is due.
 """
 
 import asyncio
-import json
 import math
 import random
 import zlib
@@ -15,7 +14,6 @@ from typing import Any, Self
 
 import aiohttp
 import structlog
-from aiohttp import ClientWebSocketResponse, WSMsgType
 from interactions.api.gateway.gateway import GatewayClient
 from interactions.api.gateway.state import ConnectionState
 from interactions.client.errors import WebSocketClosed
@@ -25,8 +23,15 @@ from discordianai.discord.events.payload import LARGEST_ID, Malformed, record, s
 from discordianai.discord.gateway import identifies
 from discordianai.discord.gateway.backoff import Backoff
 from discordianai.discord.gateway.gateway_address import session_may_name
+from discordianai.discord.gateway.gateway_messages import (
+    NO_CODE,
+    Message,
+    SocketClosed,
+    UnreadableMessage,
+    hello,
+    next_message,
+)
 from discordianai.discord.gateway.identifies import IdentifyPacer
-from discordianai.discord.gateway.refusals import FINAL_CODES
 from discordianai.discord.gateway.session_limit import SessionEnded
 from discordianai.discord.shard_statistics import ShardCounter
 
@@ -50,29 +55,15 @@ MOST_RESUMES = 8
 LOSSES_TOLD = 3
 """After so many losses in quick succession, a line is logged, once."""
 
-LONGEST_HEARTBEAT = 600.0
-"""Seconds between two heartbeats that a HELLO may ask for; Discord asks for 41."""
-
-LEAST_GAP_OF_HEARTBEATS, MOST_GAP_OF_HEARTBEATS = 0.5, 60.0
-"""Seconds between those that are sent. Discord closes a connection that sends more than 120 messages in a
-minute; with too few, one that is dead would not be noticed."""
-
 REQUESTED_HEARTBEAT_GAP = 1.0
 """Seconds between two heartbeats that Discord requests out of turn."""
 
-NO_CODE, ANY_CODE = 0, 1012
-"""For a connection that is lost without a close code; and what it is closed with here. After 1000 and 1001,
-Discord forgets the session."""
+ANY_CODE = 1012
+"""What a connection is closed with here. After 1000 and 1001, Discord forgets the session."""
 
 NEW_SESSION_CODES = frozenset({1000, 4003, 4007, 4009})
 """Close codes that say that Discord has dropped the session. After all others it is resumed: if Discord does
 not know it any more, it says so."""
-
-SYNC_FLUSH = b"\x00\x00\xff\xff"
-"""Ends each message in the compressed stream."""
-
-LARGEST_MESSAGE = 128 * 2**20
-"""Bytes, uncompressed."""
 
 BROKEN = (OSError, aiohttp.ClientError, TimeoutError, RuntimeError, ValueError, zlib.error)
 """What connecting and receiving may raise. RuntimeError is for a close before HELLO."""
@@ -90,21 +81,6 @@ HEARD = frozenset(
 
 MEMBERS_CHUNK = "GUILD_MEMBERS_CHUNK"
 """An event that the bot never requests, and for which the library looks among the servers that it keeps."""
-
-Message = dict[str, Any]
-"""As the gateway sends it."""
-
-
-class ConnectionLost(RuntimeError):
-    """The WebSocket is closed, with this `code` or `NO_CODE`."""
-
-    def __init__(self, code: int = NO_CODE) -> None:
-        super().__init__(f"closed with {code}")
-        self.code = code
-
-
-class NotJson(ValueError):
-    """A message that can be told from the next one, but not be read."""
 
 
 class GatewaySocket(GatewayClient):
@@ -167,16 +143,16 @@ class GatewaySocket(GatewayClient):
         """
         if force:
             async with asyncio.timeout(HELLO_TIMEOUT):
-                return _hello(await self._next_of(self.ws))
+                return hello(await next_message(self.ws, self._zlib))
         while True:
             await self._closed.wait()  # the library's name: it is set while there is a connection
             socket, code = self.ws, NO_CODE
             try:
-                message = await self._next_of(socket)
-            except NotJson:
+                message = await next_message(socket, self._zlib)
+            except UnreadableMessage:
                 self._pass_over()
                 continue
-            except ConnectionLost as lost:
+            except SocketClosed as lost:
                 code = lost.code
             except (OSError, aiohttp.ClientError):  # of the answer to a ping
                 pass
@@ -193,35 +169,6 @@ class GatewaySocket(GatewayClient):
                 continue
             if self.ws is socket:  # else another task has noticed
                 await self.reconnect(resume=True, code=code)
-
-    async def _next_of(self, socket: ClientWebSocketResponse | None) -> Any:
-        """The next message. Raises `ConnectionLost`, `WebSocketClosed`, `NotJson`, and for a stream of which
-        nothing more can be read `zlib.error` or `ValueError`."""
-        packed = bytearray()
-        while socket is not None:
-            frame = await socket.receive()
-            match frame.type:
-                case WSMsgType.TEXT:
-                    return _parsed(frame.data)
-                case WSMsgType.BINARY:
-                    packed += frame.data
-                    if packed.endswith(SYNC_FLUSH):
-                        return _parsed(self._unpack(packed))
-                    if len(packed) > LARGEST_MESSAGE:
-                        raise ValueError("a message without an end")
-                case WSMsgType.CLOSE if frame.data in FINAL_CODES:
-                    raise WebSocketClosed(frame.data)
-                case WSMsgType.CLOSE:
-                    raise ConnectionLost(frame.data)
-                case _:
-                    raise ConnectionLost
-        raise ConnectionLost
-
-    def _unpack(self, packed: bytearray) -> bytes:
-        unpacked: bytes = self._zlib.decompress(packed, LARGEST_MESSAGE)
-        if self._zlib.unconsumed_tail or self._zlib.eof:
-            raise ValueError("too large, or the end of the stream")
-        return unpacked
 
     def _pass_over(self) -> None:
         """A message is no JSON. The next one may be."""
@@ -397,25 +344,6 @@ class GatewaySession(ConnectionState):
             await gateway.run()
         if gateway.ending is not None:
             raise gateway.ending
-
-
-def _hello(message: Any) -> Message:
-    """A HELLO with an interval, in milliseconds, that is kept to. Raises `ValueError` where it is none."""
-    try:
-        seconds = float(message["d"]["heartbeat_interval"]) / 1000
-    except (KeyError, TypeError, OverflowError):
-        raise ValueError("no HELLO") from None
-    if not (math.isfinite(seconds) and 0.0 < seconds <= LONGEST_HEARTBEAT):
-        raise ValueError("no HELLO")
-    seconds = min(max(seconds, LEAST_GAP_OF_HEARTBEATS), MOST_GAP_OF_HEARTBEATS)
-    return {**message, "d": {"heartbeat_interval": seconds * 1000}}
-
-
-def _parsed(text: str | bytes) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise NotJson from None
 
 
 def _reason(error: Exception) -> str:

@@ -14,9 +14,10 @@ from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.interactions.outcomes import FAILED, RefuseMessage, RunCommand
 from discordianai.discord.messages import buttons, failure_notice
 from discordianai.discord.messages.fallbacks import FallbackMessages
+from discordianai.discord.messages.message_look import SUPPRESS_EMBEDS
 from discordianai.discord.messages.port import Body, MessageError, MessageRefused
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
-from discordianai.discord.messages.reply import REFUSED, SUPPRESS_EMBEDS
+from discordianai.discord.messages.reply import REFUSED
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.rendering.masked_links import telling_hosts
 from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, cut

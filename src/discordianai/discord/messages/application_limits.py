@@ -1,6 +1,6 @@
 """What Discord allows the application as a whole: one gate for every request that writes messages.
 
-A rate-limit bucket belongs to a channel or an interaction (`rest.py`). Three limits apply to all requests
+A rate-limit bucket belongs to a channel or an interaction (`buckets.py`). Three limits apply to all requests
 together, and are tracked here, so that no request runs into them twice, whichever thread sends it:
 
 - 50 requests a second with the bot's token. Interaction webhooks don't count.

@@ -9,10 +9,11 @@ import trio
 from discordianai import bounded_http
 from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages.application_limits import Call, wait_of
+from discordianai.discord.messages.buckets import Bucket
 from discordianai.discord.messages.fallbacks import WITHOUT_BUTTONS
 from discordianai.discord.messages.port import Body, MessageError, MessagesBusy
 from discordianai.discord.messages.posting import ChannelMessages, heading_for
-from discordianai.discord.messages.rest import Bucket, DiscordApi, Endpoint, id_of, json_of, reason_of
+from discordianai.discord.messages.rest import DiscordApi, Endpoint, id_of, json_of, reason_of
 from discordianai.records import ReplyAddress
 
 ATTEMPTS, PAUSE = 3, 1.0

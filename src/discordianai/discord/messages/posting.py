@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from discordianai.discord.messages.application_limits import LONGEST_PAUSE
+from discordianai.discord.messages.buckets import Bucket
 from discordianai.discord.messages.port import (
     Body,
     ContentRefused,
@@ -20,7 +21,7 @@ from discordianai.discord.messages.port import (
     MessagesClosed,
     ThreadArchived,
 )
-from discordianai.discord.messages.rest import Bucket, DiscordApi, Endpoint, id_of
+from discordianai.discord.messages.rest import DiscordApi, Endpoint, id_of
 from discordianai.records import ReplyAddress
 
 NONCE_BYTES = 12

@@ -18,7 +18,6 @@ import math
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 
 import structlog
 import trio
@@ -26,12 +25,10 @@ from structlog.typing import FilteringBoundLogger
 
 from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.conversations.pending_questions import TurnId
-from discordianai.discord.events.message_content import EPHEMERAL
-from discordianai.discord.messages import buttons
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.messages.fallbacks import FallbackMessages
+from discordianai.discord.messages.message_look import MessageLook, last_buttons, take_buttons_away
 from discordianai.discord.messages.port import (
-    Body,
     File,
     MessageError,
     MessageRefused,
@@ -52,8 +49,6 @@ from discordianai.guard import Guard
 from discordianai.records import Citations, Question
 from discordianai.surrogates import well_formed
 
-SUPPRESS_EMBEDS = 4
-
 NOTE_TIMEOUT = 2.0
 """Seconds to store the id of a further message; the store answers in milliseconds."""
 
@@ -67,14 +62,6 @@ TELL_WITHIN = 20.0
 
 AFTER_STATUS = 0.3
 """Seconds after a status until the text may take its place."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """All that a message shows."""
-
-    text: str = ""
-    buttons: tuple[Button, ...] = ()
 
 
 class ReplyBroken(Exception):
@@ -104,7 +91,7 @@ class DiscordReply:
         self._tail = GrowingText()  # what follows the messages that are full
         self._heading = ""  # for whom the answer is, where nothing else tells
         self._status = ReplyStatus()
-        self._shown = _Look()  # what the newest message shows
+        self._shown = MessageLook()  # what the newest message shows
         self._next_edit = -math.inf  # of the newest message
         self._too_long = False
         self._file_refused = not options.may_attach
@@ -114,6 +101,7 @@ class DiscordReply:
         self._gone: MessagesClosed | None = None
         self._broken = False
         self._told = False
+        self._private = question.address.private
         self._finishing = False  # the last look is `finish`'s, however long Discord takes for it
         interaction_id = str(question.address.interaction_id)
         self._stop = Button(Action.STOP, question.person.id, interaction_id)
@@ -182,10 +170,13 @@ class DiscordReply:
                 # Not before: `_show_full_messages` counts on a tail that does nothing but grow.
                 self._tail = GrowingText(paragraphs(str(self._tail), self._below))
                 self._below = ""
-                await self._end(self._last_buttons(turn))
+                last = last_buttons(
+                    self._question.person.id, self._closing, turn, can_search=self._options.can_search
+                )
+                await self._end(last)
         except MessageError as error:
             if isinstance(error, MessageRefused):  # its text may stay, but there is nothing to be stopped
-                await _take_buttons_away(self._messages, self.newest, self._shown)
+                await take_buttons_away(self._messages, self.newest, self._shown)
             await self._tell_of(error)
             raise ReplyFailed(str(error)) from error
 
@@ -209,7 +200,7 @@ class DiscordReply:
             elif self._too_long:
                 await self._end_incomplete(last)
             else:
-                await self._show(_Look(cut(str(self._tail))[0], last), until_taken=True)
+                await self._show(MessageLook(cut(str(self._tail))[0], last), until_taken=True)
             while self._left:
                 await self._remove(self._left[0])
                 self._left.popleft()
@@ -224,7 +215,7 @@ class DiscordReply:
             try:
                 await self._end(last)
             finally:
-                await _take_buttons_away(before, newest, shown)
+                await take_buttons_away(before, newest, shown)
 
     async def run(self) -> None:
         """Show what is written, until cancelled. The next edit makes up for a failed one.
@@ -288,7 +279,7 @@ class DiscordReply:
         self._messages, self._rest = self._rest, None
         self._heading = heading_for(self._question.person.id)
         self._tail = GrowingText(self._heading + str(self._tail))
-        self._further, self._shown, self._next_edit = [], _Look(), -math.inf
+        self._further, self._shown, self._next_edit = [], MessageLook(), -math.inf
         self._left.clear()
         if self._no_further:
             self._no_further = self._too_long = False
@@ -298,14 +289,14 @@ class DiscordReply:
         """Complete the newest message and open the next, while there is more than one holds."""
         while not self._too_long and (full := full_message(tail := str(self._tail), ended=ended)):
             part, rest = full
-            await self._show(_Look(part), until_taken=True)
+            await self._show(MessageLook(part), until_taken=True)
             if self._no_further or len(self._further) + 1 >= self._most:
                 self._too_long = True
                 return
             meanwhile = str(self._tail)
             tail, rest = meanwhile, rest + meanwhile[len(tail) :]
             following = full_message(rest, ended=ended)
-            look = _Look(following[0]) if following else _Look(cut(rest)[0], (self._stop,))
+            look = MessageLook(following[0]) if following else MessageLook(cut(rest)[0], (self._stop,))
             try:
                 message_id = await self._open_next(look)
             except MessageRefused:
@@ -327,34 +318,34 @@ class DiscordReply:
         text = "" if str(self._tail) == self._heading else cut(str(self._tail))[0]
         status = self._status.text
         if shown := text or (status and self._heading + status):
-            await self._show(_Look(shown, (self._stop,)), until_taken=False)
+            await self._show(MessageLook(shown, (self._stop,)), until_taken=False)
         if not text:  # only a status: the first words need not wait as long as further ones
             self._next_edit = min(self._next_edit, trio.current_time() + AFTER_STATUS)
 
-    async def _open_next(self, look: _Look) -> int:
+    async def _open_next(self, look: MessageLook) -> int:
         """The id of the message that continues; it is stored before anything else is sent."""
         while self._left:
             try:
-                await self._messages.edit(self._left[0], self._body(look))
+                await self._messages.edit(self._left[0], look.body(private=self._private))
                 return self._left.popleft()
             except MessagesExpired:
                 raise
             except MessagesClosed:
                 self._left.popleft()  # somebody has removed it
-        message_id = await self._messages.create(self._body(look))
+        message_id = await self._messages.create(look.body(private=self._private))
         # It is there, so that it has to be known, even if this answer is being cancelled.
         with trio.move_on_after(NOTE_TIMEOUT, shield=True):
             await self._options.note_further(message_id, str(self._written))
         return message_id
 
-    async def _show(self, look: _Look, *, until_taken: bool) -> None:
+    async def _show(self, look: MessageLook, *, until_taken: bool) -> None:
         """Show this in the newest message, at the pace that people can read and Discord allows."""
         if look == self._shown:
             return
         await trio.sleep_until(self._next_edit)
         self._next_edit = trio.current_time() + self._options.pace.interval
         edit = self._messages.edit if until_taken else self._messages.try_edit
-        await edit(self.newest, self._body(look))
+        await edit(self.newest, look.body(private=self._private))
         self._shown, self.visible = look, True
 
     async def _end_with_a_file(self, last: tuple[Button, ...]) -> None:
@@ -364,8 +355,10 @@ class DiscordReply:
         beginning = cut(self._heading + str(self._written).strip("\n"), room)[0]
         whole = paragraphs(str(self._written), sources(self._citations, self._references.used))
         file = File("answer.md", well_formed(whole).encode())
-        await self._messages.edit(None, self._body(_Look(f"{beginning}\n\n{small}", last)), (file,))
-        self._shown = _Look()
+        await self._messages.edit(
+            None, MessageLook(f"{beginning}\n\n{small}", last).body(private=self._private), (file,)
+        )
+        self._shown = MessageLook()
         while self._further:
             await self._remove(self._further[-1])
             self._further.pop()
@@ -384,31 +377,7 @@ class DiscordReply:
         """The last message allowed says that there is more text."""
         small = "\n".join(filter(None, (f"-# {NO_FILE}", self._small_print)))
         part = cut(str(self._tail), MESSAGE_LIMIT - units(small) - 2)[0]
-        await self._show(_Look(f"{part}\n\n{small}", last), until_taken=True)
-
-    def _last_buttons(self, turn: TurnId | None) -> tuple[Button, ...]:
-        person_id, closing = self._question.person.id, self._closing
-        last = [Button(Action.GO_ON, person_id)] if closing.unfinished else []
-        if turn is not None:
-            last.append(buttons.about_turn(Action.AGAIN, person_id, turn))
-            if self._options.can_search and not closing.searched:
-                last.append(buttons.about_turn(Action.SEARCH, person_id, turn))
-        return tuple(last)
-
-    def _body(self, look: _Look) -> Body:
-        """No text of a model may ping anybody."""
-        return {
-            "content": well_formed(look.text),
-            "components": buttons.row(look.buttons),
-            "allowed_mentions": {"parse": []},
-            "flags": SUPPRESS_EMBEDS | (EPHEMERAL if self._question.address.private else 0),
-        }
-
-
-async def _take_buttons_away(messages: FallbackMessages, message_id: int | None, shown: _Look) -> None:
-    if shown.buttons:
-        with trio.move_on_after(TELL_WITHIN), suppress(MessageError):
-            await messages.take_buttons_away(message_id)
+        await self._show(MessageLook(f"{part}\n\n{small}", last), until_taken=True)
 
 
 @asynccontextmanager

@@ -11,16 +11,10 @@ import trio.testing
 
 from discordianai.discord.messages import failure_notice
 from discordianai.discord.messages.application_limits import ApplicationLimits
+from discordianai.discord.messages.buckets import MOST_BUCKETS, OTHERS_WITHIN, Bucket, ChannelBuckets, Share
 from discordianai.discord.messages.port import MessagesBusy, MessagesExpired
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
-from discordianai.discord.messages.rest import (
-    MOST_BUCKETS,
-    OTHERS_WITHIN,
-    Bucket,
-    ChannelBuckets,
-    DiscordApi,
-    Share,
-)
+from discordianai.discord.messages.rest import DiscordApi
 from discordianai.records import ReplyAddress
 
 OTHERS = range(1, 2 * MOST_BUCKETS)
