@@ -4,8 +4,8 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from discordianai.steady_clock import EARLIEST, FURTHEST, TAKEN_OVER_AFTER, SteadyClock
-from discordianai.system_clock import ClockReading
+from discordianai.steady_clock import FURTHEST, TAKEN_OVER_AFTER, SteadyClock
+from discordianai.system_clock import EARLIEST, ClockReading
 
 HOUR = 3600.0
 YEAR = 365 * 24 * HOUR

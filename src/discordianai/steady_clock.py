@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import structlog
 
-from discordianai.system_clock import since_boot
+from discordianai.system_clock import EARLIEST, since_boot
 
 TOLERANCE = 60.0
 """Seconds. Smaller steps, such as regular corrections, are followed at once."""
@@ -18,13 +18,6 @@ TOLERANCE = 60.0
 TAKEN_OVER_AFTER = 30 * 60.0
 """Seconds that a new time must have lasted. An interaction, the shortest-lived of what is stored, lasts 15
 minutes."""
-
-EARLIEST = 1_767_225_600.0
-"""The beginning of 2026. This program is younger, so that a clock before it is wrong: a machine without a
-battery boots with 1970."""
-
-IMPOSSIBLE_AGE = 10 * 365 * 86_400.0
-"""Seconds. Nothing that this program has stored is that old: the machine has started with a wrong clock."""
 
 FURTHEST = 5 * 365 * 86_400.0
 """Seconds. A new time further ahead is not adopted: everything that is stored would expire, for ever."""

@@ -7,6 +7,13 @@ from pathlib import Path
 NOISE = 1.0
 """Seconds by which two readings may differ although nobody set the clock."""
 
+EARLIEST = 1_767_225_600.0
+"""The beginning of 2026. This program is younger, so that a clock before it is wrong: a machine without a
+battery boots with 1970."""
+
+IMPOSSIBLE_AGE = 10 * 365 * 86_400.0
+"""Seconds. Nothing that this program has stored is that old: the machine has started with a wrong clock."""
+
 
 def since_boot() -> float:
     """Seconds since boot, including time asleep; nobody can set this clock."""

@@ -22,7 +22,7 @@ from discordianai.answering.recovery import (
 from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestion, Posted
 from discordianai.conversations.store import StoreError
 from discordianai.records import Person, Place, Question, ReplyAddress
-from discordianai.steady_clock import IMPOSSIBLE_AGE
+from discordianai.system_clock import IMPOSSIBLE_AGE
 from tests.doubles.delivery import FakePlace
 from tests.doubles.store import MemoryStore
 

@@ -89,8 +89,8 @@ async def test_a_guest_says_in_the_answer_that_the_rest_is_in_a_file(scene: Scen
 
 @played
 async def test_a_guest_writes_nothing_into_the_channel_when_the_time_is_over(scene: Scene) -> None:
+    """They have a direct message."""
     discord, user = scene.sandbox.discord, person(74)
-    before = len(discord.channel_messages)
     scene.sandbox.openai.misbehave(Fault(FaultKind.SLOW, seconds=0.05))
     prompt = {"prompt": "why is the sky blue?"}
     asked = await discord.invoke("ask", prompt, user=user, channel=FOREIGN, guest=True)
@@ -99,5 +99,7 @@ async def test_a_guest_writes_nothing_into_the_channel_when_the_time_is_over(sce
     with trio.fail_after(60):
         while "answer could not be shown" not in scene.log():  # noqa: ASYNC110  # a file
             await trio.sleep(0.02)
-    assert len(discord.channel_messages) == before
+    assert not [message for message in discord.channel_messages if message.channel_id == FOREIGN.id]
+    (told,) = (each for each in discord.channel_messages if each.channel_id == direct_messages(user).id)
+    assert told.content.startswith("About your question")
     assert not [line for line in discord.counters.refused if "/channels" in line]

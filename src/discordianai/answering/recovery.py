@@ -19,7 +19,7 @@ from discordianai.answering.journal import Journal
 from discordianai.conversations.pending_questions import PendingQuestion, Posted
 from discordianai.guard import Guard
 from discordianai.records import Question
-from discordianai.steady_clock import IMPOSSIBLE_AGE
+from discordianai.system_clock import IMPOSSIBLE_AGE
 
 AT_ONCE = 10
 """Questions of an earlier process that are answered at a time, beside new ones."""

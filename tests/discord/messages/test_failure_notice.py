@@ -99,7 +99,7 @@ async def test_an_error_of_discords_is_outlasted_and_a_refusal_is_not_repeated(s
     scene.discord.closed_channels.add(HERE.id)
     refused = len(scene.discord.counters.refused)
     assert not await scene.tell(address, "Sorry.")
-    assert len(scene.discord.counters.refused) == refused + 1
+    assert len(scene.discord.counters.refused) == refused + 2  # as a reply, and as none
 
 
 async def test_a_follow_up_is_for_one_person(scene: Scene) -> None:

@@ -11,7 +11,7 @@ from discordianai.conversations.pending_questions import QuestionAndAnswer, Stor
 from discordianai.conversations.postgres.batches import Batch, Parameters, Row, first_value
 from discordianai.conversations.store import StoreError
 from discordianai.records import Role, Turn
-from discordianai.steady_clock import EARLIEST, IMPOSSIBLE_AGE
+from discordianai.system_clock import EARLIEST, IMPOSSIBLE_AGE
 
 STEP = 200
 """Rows removed in one transaction: a few milliseconds."""
