@@ -24,6 +24,9 @@ from discordianai.discord.messages.port import (
 from discordianai.discord.messages.rest import DiscordApi, Endpoint, id_of
 from discordianai.records import ReplyAddress
 
+TYPING_WITHIN = 1.0
+"""Seconds that the typing indicator waits for others' requests of this second."""
+
 NONCE_BYTES = 12
 """In hexadecimal digits twice as many; Discord takes 25 characters."""
 
@@ -185,7 +188,7 @@ class ChannelMessages:
     async def show_typing(self) -> None:
         """Show that the bot is writing, for about ten seconds, if that is possible."""
         with suppress(MessageError):
-            await self._typing.request("POST", "/typing")
+            await self._typing.request("POST", "/typing", within=TYPING_WITHIN)
 
     async def open_thread(self, name: str) -> int:
         """Open a public thread and return its id. Raises `MessageError`."""

@@ -176,14 +176,16 @@ class Endpoint:
                 self._log.debug("trying again", reason=str(error), attempt=attempt)
                 await trio.sleep(max(error.wait, 0.25 * 2**attempt))
 
-    async def request(self, method: str, path: str, body: Body | None = None) -> Body:
-        """Send a request once, now or not at all. Raises `MessagesBusy` when a later try may do, else
-        `MessageError`."""
+    async def request(self, method: str, path: str, body: Body | None = None, within: float = 0.0) -> Body:
+        """Send a request once, or not at all where the limits of the application allow none `within` seconds.
+
+        Raises `MessagesBusy` when a later try may do, else `MessageError`.
+        """
         if not self._bucket.is_spare or trio.current_time() < self.spare_at:
             raise MessagesBusy("its bucket is empty, or others are writing there", 0.0)
         call = self._call(method, path, body, ())
         async with self._bucket.turn(self._share):
-            await self._limits.enter(call)
+            await self._limits.enter(call, within)
             return await self._send(call, method, path, body, ())
 
     def _call(self, method: str, path: str, body: Body | None, files: Sequence[File]) -> Call:
