@@ -36,6 +36,7 @@ from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.options import BotOptions
 from discordianai.guard import Guard
+from discordianai.repeated_warning import RepeatedWarning
 
 if TYPE_CHECKING:
     from discordianai.discord.gateway.shard import Shard
@@ -87,7 +88,7 @@ class Listener:
         self._session_socket: object = None
         self._unlisted: asyncio.TimerHandle | None = None
         self._guards: dict[str, Guard] = {}
-        self._malformed: set[str] = set()
+        self._malformed = RepeatedWarning(self._log, "an event of the gateway could not be read")
 
     async def run(self) -> None:
         """Listen until cancelled.
@@ -217,9 +218,7 @@ class Listener:
                 self._learn(name, event.data)
             except Malformed as error:
                 # Of each kind, one is told in a session: there may be very many.
-                log = self._log.debug if name in self._malformed else self._log.warning
-                self._malformed.add(name)
-                log("an event of the gateway could not be read", name=name, reason=str(error))
+                self._malformed.note(name, name=name, reason=str(error))
         if self._guild_cache.revision != revision:
             self._note_guilds()
         elif self._guild_cache.missing != missing:

@@ -34,6 +34,7 @@ from discordianai.discord.gateway.gateway_messages import (
 from discordianai.discord.gateway.identifies import IdentifyPacer
 from discordianai.discord.gateway.session_limit import SessionEnded
 from discordianai.discord.shard_statistics import ShardCounter
+from discordianai.repeated_warning import RepeatedWarning
 
 HELLO_TIMEOUT = 20.0
 """Seconds from the open WebSocket to HELLO."""
@@ -96,8 +97,8 @@ class GatewaySocket(GatewayClient):
         self._pause = 0.0
         self._waits_for_turn = False
         self._requested_heartbeat_at = -math.inf
-        self._unreadable = 0
         self._log = structlog.get_logger("discordianai.discord.gateway.session")
+        self._unreadable = RepeatedWarning(self._log, "message of the gateway could not be read")
         self._turn = asyncio.Lock()
         self._alarm: asyncio.TimerHandle | None = None
 
@@ -150,7 +151,7 @@ class GatewaySocket(GatewayClient):
             try:
                 message = await next_message(socket, self._zlib)
             except UnreadableMessage:
-                self._pass_over()
+                self._unreadable.note("no JSON")  # the next one may be
                 continue
             except SocketClosed as lost:
                 code = lost.code
@@ -169,12 +170,6 @@ class GatewaySocket(GatewayClient):
                 continue
             if self.ws is socket:  # else another task has noticed
                 await self.reconnect(resume=True, code=code)
-
-    def _pass_over(self) -> None:
-        """A message is no JSON. The next one may be."""
-        self._unreadable += 1
-        log = self._log.warning if self._unreadable == 1 else self._log.debug
-        log("message of the gateway could not be read")
 
     def _newest(self, told: object) -> int | None:
         """The sequence number after a message that says `told`: a RESUME must not go back behind others."""

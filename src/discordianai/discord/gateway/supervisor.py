@@ -25,6 +25,7 @@ from discordianai.discord.gateway.sessions import GatewayParts, Sessions
 from discordianai.discord.gateway.shard import Shard
 from discordianai.discord.interactions.backend import Backend
 from discordianai.discord.shard_range import ShardRange, all_of
+from discordianai.repeated_warning import RepeatedWarning
 
 NOBODY = -1
 """In place of a shard's number, for the question how many there should be."""
@@ -57,7 +58,8 @@ class GatewaySupervisor:
 
     async def _recommended(self) -> ShardRange:
         """As many as Discord recommends; asked for until it says so. Raises `ListenerRefused`."""
-        backoff, told = Backoff(LEAST_GAP, LEAST_GAP, LONGEST_GAP), set[str]()
+        backoff = Backoff(LEAST_GAP, LEAST_GAP, LONGEST_GAP)
+        unknown = RepeatedWarning(self._log, "it is not known yet how many shards there should be")
         while True:
             await trio.sleep(backoff.delay())
             backoff.begin()
@@ -67,9 +69,7 @@ class GatewaySupervisor:
                 backoff.lose()
                 backoff.hold(error.retry_after)
                 self._figures.note_wait(str(error), backoff.delay())
-                log = self._log.debug if str(error) in told else self._log.warning
-                told.add(str(error))
-                log("it is not known yet how many shards there should be", reason=str(error))
+                unknown.note(str(error), reason=str(error))
                 continue
             shards = all_of(limit.shards if limit is not None else 1)
             self._log.info("shards as Discord recommends", shards=shards.total)

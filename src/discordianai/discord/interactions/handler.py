@@ -41,6 +41,7 @@ from discordianai.discord.interactions.recent_events import RecentEvents
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.port import MessagesBusy
 from discordianai.guard import Guard
+from discordianai.repeated_warning import RepeatedWarning
 
 CHANNEL_MESSAGE, DEFERRED_CHANNEL_MESSAGE = 4, 5
 DEFERRED_UPDATE, AUTOCOMPLETE, MODAL = 6, 8, 9
@@ -84,8 +85,8 @@ class InteractionHandler:
         self._backend = backend
         self._figures = figures
         self._audit = figures.audit
-        self._malformed: set[str] = set()
         self._log = structlog.get_logger("discordianai.discord.interactions.handler")
+        self._malformed = RepeatedWarning(self._log, "malformed gateway event ignored")
 
     async def interaction(self, payload: Payload) -> None:
         """Handle an INTERACTION_CREATE; only cancellation is raised. After a bug the person is told."""
@@ -269,10 +270,7 @@ class InteractionHandler:
 
     def _pass_over(self, error: Malformed) -> None:
         """Malformed data is not a bug of the bot: log a line without a traceback, once for each reason."""
-        reason = str(error)
-        log = self._log.debug if reason in self._malformed else self._log.warning
-        self._malformed.add(reason)
-        log("malformed gateway event ignored", reason=reason)
+        self._malformed.note(str(error), reason=str(error))
 
     async def _tell_of_bug(self, payload: Payload) -> None:
         """Tell the person by separate requests, since what acknowledges may be what failed."""
