@@ -5,11 +5,15 @@ A simpler answer is better than none, and a sentence better than silence.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
 
 from discordianai.discord.messages.port import Body, File, MessageRefused, Messages, MessagesBusy
 from discordianai.discord.rendering.characters import units
 from discordianai.discord.rendering.splitting import MESSAGE_LIMIT
+
+Result = TypeVar("Result")
 
 LINK_REMOVED = "(link removed)"
 SHORTLY_REMOVED = "…"
@@ -65,6 +69,20 @@ def _from(first: int, body: Body) -> Iterator[tuple[int, Body]]:
         previous = form
 
 
+async def _first_taken(
+    forms: Iterator[tuple[int, Body]], send: Callable[[Body], Awaitable[Result]]
+) -> tuple[int, Result]:
+    """The number of the first form that is taken, and what sending it returns. Raises `MessageRefused`."""
+    refused = None
+    for number, form in forms:
+        try:
+            return number, await send(form)
+        except MessageRefused as error:
+            refused = error
+    assert refused is not None  # noqa: S101  # for mypy: there is one form at least
+    raise refused
+
+
 class FallbackMessages:
     """Wraps `Messages`, and tries simpler forms of what they refuse.
 
@@ -106,31 +124,14 @@ class FallbackMessages:
             await self._messages.edit(message_id, body, files)
             return
         first = self._taken.get(message_id, 0)
-        refused = None
-        for number, form in _from(0 if FORMS[first] is plain_words else first, body):
-            try:
-                await self._messages.edit(message_id, form)
-            except MessageRefused as error:
-                refused = error
-            else:
-                self._taken[message_id] = number
-                return
-        assert refused is not None  # noqa: S101  # for mypy: there is one form at least
-        raise refused
+        forms = _from(0 if FORMS[first] is plain_words else first, body)
+        self._taken[message_id], _ = await _first_taken(forms, partial(self._messages.edit, message_id))
 
     async def create(self, body: Body) -> int:
         """See `Messages.create`."""
-        refused = None
-        for number, form in _from(0, body):
-            try:
-                message_id = await self._messages.create(form)
-            except MessageRefused as error:
-                refused = error
-            else:
-                self._taken[message_id] = number
-                return message_id
-        assert refused is not None  # noqa: S101  # for mypy: there is one form at least
-        raise refused
+        number, message_id = await _first_taken(_from(0, body), self._messages.create)
+        self._taken[message_id] = number
+        return message_id
 
     async def take_buttons_away(self, message_id: int | None) -> None:
         """Leave a message as it is, without its buttons. Raises `MessageError`."""
