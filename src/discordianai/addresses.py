@@ -22,6 +22,11 @@ class Address:
     port: int
 
     @property
+    def origin(self) -> tuple[str, str, int]:
+        """Whom a request to it asks: scheme, host and port."""
+        return self.scheme, self.host, self.port
+
+    @property
     def without_user_info(self) -> str:
         """The address without the name and the password that may stand before its host."""
         scheme, _, rest = self.url.partition("//")

@@ -1,6 +1,5 @@
 """Discord's CDN: which addresses are its own, and until when they work."""
 
-from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 from discordianai import addresses
@@ -21,7 +20,7 @@ def is_on_cdn(url: str, api: Address | None) -> bool:
     address = addresses.read(url)
     if address is None or address.without_user_info != url:
         return False
-    if api is not None and not is_real(api) and replace(address, url="") == replace(api, url=""):
+    if api is not None and not is_real(api) and address.origin == api.origin:
         return True
     return (address.scheme, address.port) == ("https", 443) and address.host in CDN_HOSTS
 
