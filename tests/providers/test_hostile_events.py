@@ -16,11 +16,12 @@ from discordianai.providers.chat import ChatDecoder
 from discordianai.providers.error_body import refusal
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.json_values import NotJson, parse
-from discordianai.providers.limits import LONGEST_WAIT, rate_limits
+from discordianai.providers.limits import rate_limits
 from discordianai.providers.port import Decoder, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.responses import ResponsesDecoder
 from discordianai.providers.usage_report import MOST_TOKENS
 from discordianai.records import Citation, RateLimits, Usage
+from discordianai.waits import LONGEST_WAIT
 from tests.examples import examples
 from tests.json_places import MISSING, JsonPath, changed, places
 from tests.known_providers import FOREIGN, OPENAI

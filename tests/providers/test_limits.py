@@ -6,8 +6,9 @@ from email.utils import formatdate
 import httpx
 import pytest
 
-from discordianai.providers.limits import LONGEST_WAIT, rate_limits, retry_after, seconds
+from discordianai.providers.limits import rate_limits, retry_after, seconds
 from discordianai.records import Quota, RateLimits
+from discordianai.waits import LONGEST_WAIT
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ import httpx
 
 from discordianai.providers.json_values import MOST
 from discordianai.records import Quota, RateLimits
-from discordianai.waits import LONGEST_WAIT as LONGEST_WAIT
-from discordianai.waits import duration, named_wait, now_of
+from discordianai.waits import LONGEST_WAIT, duration, named_wait, now_of
 
 MINUTE, HOUR = 60.0, 3600.0
 

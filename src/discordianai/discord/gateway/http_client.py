@@ -35,6 +35,7 @@ from discordianai.discord.messages.application_limits import (
     wait_of,
 )
 from discordianai.discord.messages.port import MessagesBusy
+from discordianai.waits import named_wait, now_of
 
 REQUEST_TIMEOUT = 30.0
 """Seconds that a request may take with all its retries, except on interaction endpoints. What Discord asks to
@@ -193,7 +194,7 @@ class ListenerHTTPClient(HTTPClient):
     def _learn(self, route: Route, headers: httpx.Headers) -> None:
         """Let the next request of this kind wait for its bucket."""
         if headers.get("x-ratelimit-remaining") == "0":
-            wait = wait_of({"retry-after": headers.get("x-ratelimit-reset-after", "")}, {}) or 0.0
+            wait = named_wait(headers.get("x-ratelimit-reset-after"), now_of(headers)) or 0.0
             self._free_at[route.endpoint] = asyncio.get_running_loop().time() + wait
 
     async def _result(self, name: str, route: Route, answer: _Answer) -> Any:

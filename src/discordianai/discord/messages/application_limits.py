@@ -65,9 +65,11 @@ each next time, up to `PROBE_EVERY`. Discord may name next to nothing each time.
 REFUSED_FOR = 300.0
 """Seconds for which a 403 is remembered, for a channel and a kind of call; permissions are seldom changed."""
 
-ABOUT_ONE_MESSAGE = frozenset({50005, 200000, 200001, 240000})
-"""Error codes of refusals that say nothing about other messages: one of somebody else's, and what AutoMod and
-Discord's filter find in the words."""
+FILTERED = frozenset({200000, 200001, 240000})
+"""Error codes of what AutoMod and Discord's filter find in the words of a message."""
+
+ABOUT_ONE_MESSAGE = FILTERED | {50005}
+"""Those of refusals that say nothing about other messages: also of one that is somebody else's."""
 
 MOST_REFUSALS = 1_000
 
@@ -369,9 +371,3 @@ def wait_of(headers: Mapping[str, str], told: Mapping[Any, object]) -> float | N
     if exact is None:
         return named_wait(headers.get("x-ratelimit-reset-after"), now) if rounded is None else rounded
     return exact if rounded is None or rounded <= exact + 1.0 else rounded
-
-
-def seconds(told: object, default: float) -> float:
-    """A wait that Discord named, at most `LONGEST_HOLD`; `default` if it is invalid."""
-    named = named_wait(told, time.time())
-    return default if named is None else min(named, LONGEST_HOLD)

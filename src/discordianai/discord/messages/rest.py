@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,12 +14,12 @@ import trio
 from discordianai import bounded_http
 from discordianai.discord.events.payload import Malformed, snowflake
 from discordianai.discord.messages.application_limits import (
+    FILTERED,
     LONGEST_PAUSE,
     LONGEST_WAIT,
     ApplicationHeld,
     ApplicationLimits,
     Call,
-    seconds,
     wait_of,
 )
 from discordianai.discord.messages.buckets import Bucket, ChannelBuckets, Share
@@ -51,7 +52,6 @@ THREAD_ARCHIVED = 50083
 UNKNOWN_MESSAGE = 10008
 UNKNOWN_WEBHOOK = 10015
 UNKNOWN_INTERACTION = 10062
-FILTERED = frozenset({200000, 200001, 240000})
 INVALID_WEBHOOK_TOKEN = 50027
 
 CAUSES = {
@@ -299,4 +299,5 @@ def _count(text: str | None) -> int | None:
 
 def _pause(text: object) -> float:
     """A wait for one bucket that Discord named, within reason."""
-    return min(seconds(text, 1.0), LONGEST_PAUSE)
+    named = named_wait(text, time.time())
+    return 1.0 if named is None else min(named, LONGEST_PAUSE)
