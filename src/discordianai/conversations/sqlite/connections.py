@@ -9,7 +9,7 @@ from pathlib import Path
 
 from discordianai import safe_files
 from discordianai.conversations.sqlite import files
-from discordianai.conversations.sqlite.migrations import TABLES, Report, migrate, no_report, version
+from discordianai.conversations.sqlite.migrations import Report, migrate, no_report, tables, version
 from discordianai.conversations.store import StoreError
 
 READERS = 3
@@ -135,15 +135,15 @@ def _refuse_others(path: Path) -> None:
 def _touch_every_table(connection: sqlite3.Connection) -> None:
     """Read one row of each table, so that a file damaged at its head is found at the start, at a cost that
     does not grow with the file. Raises `sqlite3.DatabaseError` also where one is missing."""
-    tables = {
+    present = {
         name
         for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     }
-    if not tables >= TABLES:
+    if not present >= tables():
         error = sqlite3.DatabaseError("a table is missing")
         error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise error
-    for table in tables:
+    for table in present:
         connection.execute(f'SELECT * FROM "{table}" LIMIT 1').fetchall()  # noqa: S608  # our own names
 
 
