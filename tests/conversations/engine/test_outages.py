@@ -5,8 +5,8 @@ import structlog
 import trio
 from structlog.testing import capture_logs
 
-from discordianai.conversations.engine import durable_writes
-from discordianai.conversations.engine.durable_writes import Outages
+from discordianai.conversations.engine import outages as outages_module
+from discordianai.conversations.engine.outages import Outages
 
 FULL, BROKEN = "the disk is full", "the disk reports an error"
 BEGUN, OVER = "conversations are kept in memory only", "conversations are kept in the database again"
@@ -23,7 +23,7 @@ def told(outages: Outages, *reasons: str) -> list[str]:
 
 async def test_what_fails_again_and_again_is_logged_as_that_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that cannot read one page fails for every question that needs it."""
-    monkeypatch.setattr(durable_writes, "WELL_AFTER", 0.2)
+    monkeypatch.setattr(outages_module, "WELL_AFTER", 0.2)
     structlog.reset_defaults()
     outages = Outages(structlog.get_logger())
     assert told(outages, *[FULL] * 1000) == [BEGUN, OVER, "the database fails again and again"]
