@@ -126,7 +126,7 @@ def refusal(content: str) -> Json:
     except NotJson:
         shown = _shown(content) if _HTML.match(content) else content
         return {"message": shown.strip()[:LONGEST_MESSAGE]}
-    error = told_error(body) or next(tables(body, "errors"), {}) or body
+    error = _told_error(body) or next(tables(body, "errors"), {}) or body
     message = "\n".join(filter(None, _texts(body, error)))[:LONGEST_MESSAGE]
     paths = [piece(error, "param"), *paths_in(_details(body, error))]
     if not any(paths):

@@ -171,9 +171,8 @@ class BotProcess:
     def __init__(self, process: trio.Process, sandbox: Sandbox) -> None:
         self.process = process
         self._sandbox = sandbox
-        self._of_others = (
-            sandbox.discord.connected_sessions
-        )  # one that was just killed may still have its own
+        # One that was just killed may still have its own.
+        self._of_others = sandbox.discord.connected_sessions
 
     def terminate(self) -> None:
         """Send SIGTERM, as systemd does."""
