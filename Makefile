@@ -28,7 +28,7 @@ endif
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install installed run sandbox test test-all test-long test-postgres test-servers coverage wheel test-wheel lint audit
+.PHONY: help install installed run sandbox test test-all test-failed test-long test-postgres test-servers coverage wheel test-wheel lint audit
 .PHONY: release test-installs
 .PHONY: hooks docs diagrams pictures format prices clean
 .PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-conversations bench-splitting bench-rendering
@@ -69,6 +69,9 @@ test: $(TESTABLE) ## run the tests (two minutes)
 test-all: $(TESTABLE) ## more examples of each property; kills, restarts, real servers, too (fifteen minutes)
 	@$(TESTED) $(PYTEST) -m 'not long and not servers' --hypothesis-profile=all
 	@$(TESTED) -m pytest -m servers -n 2 tests/transport
+
+test-failed: $(TESTABLE) ## those that failed in the last run, one after the other, until one fails again
+	@$(TESTED) -m pytest -m 'not long' --hypothesis-profile=all --last-failed --last-failed-no-failures=none --maxfail=1
 
 test-long: $(TESTABLE) ## every gateway fault for half a minute, an error in every function (fifteen minutes)
 	@$(TESTED) $(PYTEST) -m long
