@@ -67,6 +67,10 @@ class RunningListener:
         process = ProcessStatistics("0", 0.0, time.time() + later)
         return judge(Snapshot(process, discord=self.figures.now()))
 
+    def tells(self, words: str) -> bool:
+        """Whether health has a reason with these words."""
+        return any(words in reason for reason in self.health().reasons)
+
     async def until(self, condition: Callable[[], bool], within: float = 20.0) -> None:
         with trio.fail_after(within):
             while not condition():  # noqa: ASYNC110  # it changes on another thread

@@ -110,7 +110,7 @@ async def test_auto_waits_until_discord_says_how_many() -> None:
     async with open_local_discord(options()) as discord:
         discord.fail_next("/gateway/bot", 502, times=2)
         async with listening(discord, shards="auto") as bot:
-            await bot.until(lambda: "GET /gateway/bot was answered 502" in bot.health().reasons[0])
+            await bot.until(lambda: bot.tells("GET /gateway/bot was answered 502"))
             await bot.until(lambda: connected(bot) == {0, 1, 2, 3})
 
 
@@ -120,7 +120,8 @@ async def test_a_range_runs_those_shards_alone(shards: str, run: set[int]) -> No
     async with open_local_discord(options()) as discord, listening(discord, shards=shards) as bot:
         await bot.until(lambda: bot.is_connected() and bool(bot.backend.started))
         assert connected(bot) == run
-        assert discord.connected_shards == {SandboxShard(number, 4) for number in run}
+        shards_run = {SandboxShard(number, 4) for number in run}
+        await bot.until(lambda: discord.connected_shards == shards_run)  # a moment after READY has arrived
         left = bot.backend.guilds[-1].left(frozenset(number << 22 for number in range(4)))
         assert left <= {number << 22 for number in run}
 
@@ -165,8 +166,8 @@ async def test_a_shard_that_cannot_begin_keeps_no_other_waiting(fault: str) -> N
             await ask(discord, bot, 1)
             if "frozen" not in fault:  # there the try takes a minute
                 await bot.until(lambda: bot.backend.started == 1)
-                assert f"3 of 4 shards are connected; not connected: {OTHER}" in bot.health().reasons[0]
-                assert bot.figures.now().shards[OTHER].trouble
+                await bot.until(lambda: bot.tells(f"3 of 4 shards are connected; not connected: {OTHER}"))
+                await bot.until(lambda: bool(bot.figures.now().shards[OTHER].trouble))
             discord.heal_gateway()
             if "frozen" not in fault:
                 await bot.until(bot.is_connected)
@@ -181,7 +182,7 @@ async def test_a_shard_that_is_refused_for_good_stays_down_alone(code: int) -> N
         await bot.until(bot.is_connected)
         discord.break_gateway(f"identify-{code}", shard=OTHER)
         discord.drop_gateway(resumable=False, shard=OTHER)
-        await bot.until(lambda: "[discord]" in bot.health().reasons[0] if bot.health().reasons else False)
+        await bot.until(lambda: bot.tells("[discord]"))
         tries = len(discord.counters.identify_times)
         await trio.sleep(3 * GAP)
         assert len(discord.counters.identify_times) == tries == 5
@@ -189,7 +190,7 @@ async def test_a_shard_that_is_refused_for_good_stays_down_alone(code: int) -> N
         await ask(discord, bot, 1)
         assert not bot.ended.is_set()
         if code == 4011:
-            assert 'set shards = "auto" in [discord]' in bot.health().reasons[0]
+            assert bot.tells('set shards = "auto" in [discord]')
 
 
 @pytest.mark.parametrize("code", [4004, 4010, 4011, 4014])
@@ -226,7 +227,7 @@ async def test_the_last_of_the_days_identifies_are_for_whichever_shard_comes_fir
         await trio.sleep(2 * GAP)
         assert discord.start_limit.remaining == 50
         assert len(connected(bot)) == 2
-        assert "the day's identifies are used up" in bot.health().reasons[0]
+        assert bot.tells("the day's identifies are used up")
 
 
 async def test_a_bug_in_one_shard_is_begun_anew_and_ends_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
