@@ -243,6 +243,8 @@ def test_any_other_request_is_sent_again_after_a_while(told: bytes, monkeypatch:
     "told",
     [
         answer(500, PAGE),
+        answer(401, PAGE),
+        answer(401, b""),
         answer(429, PAGE),
         answer(429, PAGE, "Retry-After: 90"),
         answer(429, b"{}", JSON, "X-RateLimit-Scope: user", "Retry-After: 90"),

@@ -128,3 +128,10 @@ async def test_a_wrong_token_is_for_the_operator() -> None:
     """No later try helps."""
     with pytest.raises(ListenerRefused, match="DISCORD_TOKEN"):
         await asked(401, b"{}")
+
+
+@pytest.mark.parametrize("body", [b"<html>Log in to the proxy</html>", b"", b"null", b'"401"'])
+async def test_a_401_that_is_not_discords_is_asked_for_again(body: bytes) -> None:
+    """It says nothing about the token, and whoever runs the bot would set a new one for nothing."""
+    with pytest.raises(GatewayUnavailable, match="answered 401"):
+        await asked(401, body)

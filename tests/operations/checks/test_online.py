@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -532,3 +533,19 @@ def test_a_bucket_of_shards_of_its_own_makes_the_start_short() -> None:
     """With `max_concurrency` 16 all sixteen identify at the same time."""
     assert judge_shards(16, parse(16), 16).found == "16 shards"
     assert judge_shards(16, parse("0-3/16"), 2).found.endswith("a start takes 5 s")
+
+
+async def test_a_401_of_a_proxy_says_nothing_about_the_token(stage: Stage) -> None:
+    """A page that wants a login of its own: nobody has to set a new token for it."""
+
+    async def serve(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n<p>Log in</p>")
+
+    async with trio.open_nursery() as nursery, stage() as scene:
+        listeners = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
+        port = listeners[0].socket.getsockname()[1]
+        found = everything(await scene.ask({"discord": {"api_url": f"http://127.0.0.1:{port}/api/v10"}}))
+        nursery.cancel_scope.cancel()
+    assert "rejects" not in found
+    assert "Discord answers 401 to /gateway/bot" in found

@@ -198,6 +198,8 @@ class ListenerHTTPClient(HTTPClient):
             self._free_at[route.endpoint] = asyncio.get_running_loop().time() + wait
 
     async def _result(self, name: str, route: Route, answer: _Answer) -> Any:
+        if answer.status == 401 and answer.is_page:  # a proxy's; only Discord knows the token
+            raise RestUnavailable(f"{name} was answered 401 by something else than Discord")
         if not answer.succeeded:
             await self._raise_exception(answer.response, route, answer.body)
         if answer.body is None and route.method == "GET":

@@ -9,7 +9,7 @@ import httpx
 
 from discordianai import bounded_http
 from discordianai.discord.messages.application_limits import wait_of
-from discordianai.discord.messages.rest import DiscordApi, json_of
+from discordianai.discord.messages.rest import DiscordApi, json_of, rejects_token
 from discordianai.discord.shard_range import MOST_SHARDS
 
 LONGEST_WAIT = 86_400.0
@@ -87,7 +87,7 @@ async def ask_discord(api: DiscordApi) -> StartLimit:
         response = await bounded_http.send(api.client, request)
         told = json_of(response)
         api.limits.note(response.status_code, response.headers, told)
-        if response.status_code == 401:
+        if rejects_token(response):
             raise ListenerRefused(WRONG_TOKEN)
         if not response.is_success:
             named = wait_of(response.headers, told or {}) or 0.0

@@ -284,6 +284,11 @@ def json_of(response: httpx.Response) -> Body | None:
     return body if isinstance(body, dict) else None
 
 
+def rejects_token(response: httpx.Response) -> bool:
+    """Whether Discord says that the bot's token is wrong. A 401 without its JSON is that of a proxy."""
+    return response.status_code == 401 and json_of(response) is not None
+
+
 def id_of(message: Body) -> int:
     """The id of what Discord says it has made. Raises `MessageError`."""
     try:

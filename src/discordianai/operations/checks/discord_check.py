@@ -12,6 +12,7 @@ from discordianai import bounded_http
 from discordianai.discord.commands.invitation import link
 from discordianai.discord.gateway.identifies import LEAST_GAP, RESERVE
 from discordianai.discord.gateway.intents import GRANT_IT, MESSAGE_CONTENT, privileged
+from discordianai.discord.messages.rest import rejects_token
 from discordianai.discord.shard_range import SERVERS_PER_SHARD, ShardRange, all_of
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
 from discordianai.operations.checks.online_check import Ask, CheckContext, ResponseObserver, Tell, bounded
@@ -135,7 +136,7 @@ class DiscordCheck:
             raise DiscordCheckFailed(_unreachable(error)) from None
         if witness.sample is not None:
             self._means.samples["discord"] = witness.sample
-        if response.status_code == 401:
+        if rejects_token(response):
             advice = "set DISCORD_TOKEN to a valid one: developer portal, page Bot, Reset Token"
             raise DiscordCheckFailed(fatal("discord", "Discord rejects the bot's token", advice))
         if not response.is_success:
