@@ -20,6 +20,9 @@ def test_it_opens_at_the_rate_and_lets_one_probe_through_after_each_interval() -
     assert breaker.delay(10.0) > 0  # one at a time
     assert breaker.delay(50.0) > 0
     breaker.leave(51.0, failed=True, probe=probe)
+    assert breaker.delay(52.0) == 40.0  # as long as the probe took
+    breaker = Breaker(BreakerOptions(window=30, minimum=1, rate=0.5, interval=10))
+    breaker.leave(51.0, failed=True, probe=False)
     assert breaker.delay(52.0) == 9.0
     assert breaker.delay(61.0) == 0.0
     breaker.leave(62.0, failed=None, probe=breaker.enter(61.0))
@@ -30,11 +33,54 @@ def test_it_opens_at_the_rate_and_lets_one_probe_through_after_each_interval() -
 
 
 def test_old_failures_do_not_open_it() -> None:
-    """They are older than the window when the next one comes."""
+    """They are older than the window when the next one comes, and there were answers meanwhile."""
     breaker = Breaker(BreakerOptions(window=30, minimum=4, rate=0.5, interval=10))
     for now in (0.0, 31.0, 62.0, 93.0, 124.0):
         breaker.leave(now, failed=True, probe=breaker.enter(now))
+        breaker.leave(now + 15, failed=False, probe=breaker.enter(now + 15))
     assert breaker.state is BreakerState.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("ends", "state"),
+    [
+        ([(0, True), (1, True), (2, True), (3, True)], BreakerState.CLOSED),  # one accident, perhaps
+        ([(0, True), (40, True)], BreakerState.CLOSED),
+        ([(0, True), (40, True), (41, True)], BreakerState.OPEN),
+        ([(0, True), (1, True), (2, True), (3600, True)], BreakerState.OPEN),
+        ([(0, True), (20, None), (40, True), (60, None), (80, True)], BreakerState.OPEN),
+        ([(0, True), (40, True), (50, False), (60, True), (120, True)], BreakerState.CLOSED),
+        ([(0, True), (40, True), (50, False), (60, True), (120, True), (121, True)], BreakerState.OPEN),
+    ],
+)
+def test_where_little_is_asked_it_opens_when_nothing_was_answered_for_a_while(
+    ends: list[tuple[float, bool | None]], state: BreakerState
+) -> None:
+    """Ten failures in half a minute never come there, and each question would wait for its timeout."""
+    breaker = Breaker(BreakerOptions())
+    for now, failed in ends:
+        breaker.leave(now, failed=failed, probe=breaker.enter(now))
+    assert breaker.state is state
+
+
+def test_probes_that_nobody_answers_take_at_most_half_of_the_time() -> None:
+    """Until one has waited for two minutes. Each waits twice as long, so that a provider that has become slow
+    is found well in the end."""
+    breaker, now, waits = Breaker(BreakerOptions(minimum=1)), 0.0, list[float]()
+    breaker.leave(now, failed=True, probe=False)
+    for _ in range(5):
+        pause = breaker.delay(now)
+        now += pause
+        assert breaker.delay(now) == 0
+        probe, patience = breaker.enter(now), breaker.patience
+        waits += [pause, patience]
+        now += patience
+        breaker.leave(now, failed=True, probe=probe)
+    assert waits == [15, 15, 15, 30, 30, 60, 60, 120, 120, 240]
+    now += breaker.delay(now)
+    assert breaker.delay(now) == 0
+    breaker.leave(now + 200, failed=False, probe=breaker.enter(now))
+    assert breaker.patience == 15
 
 
 def probes(breaker: Breaker, until: float, refusal: LastingRefusal | None) -> list[float]:

@@ -112,6 +112,35 @@ async def test_one_refusal_that_lasts_is_told_to_all_at_once_until_a_probe_is_an
     assert (asked.statistics().pause, asked.statistics().breaker_reason) == (0.0, None)
 
 
+async def test_where_little_is_asked_a_silent_provider_is_not_waited_for_again_and_again(
+    autojump_clock: MockClock,
+) -> None:
+    """Three questions wait for their timeout; of the others few do, and not for long: they go elsewhere."""
+    silent: list[Step] = [120.0, TimedOut(OPENAI, "nothing came in time")]
+    provider = FakeProvider(silent, silent, silent, silent, silent, silent, ["well again"])
+    asked = dispatcher(provider)
+    waits = list[float]()
+    for _ in range(12):
+        began = trio.current_time()
+        ended = await ask(asked)
+        waits.append(ended.at - began)
+        await trio.sleep(20)
+    assert waits == [120, 120, 120, 15, 30, 0, 60, 0, 0, 0, 0, 0]
+    assert ended.error is None
+    assert asked.statistics().breaker is BreakerState.CLOSED
+
+
+async def test_a_probe_that_is_being_answered_has_all_its_time(autojump_clock: MockClock) -> None:
+    """A header is a sign, too; only silence is given up early."""
+    down = [ConnectionLost(OPENAI, "refused")]
+    limits = LimitsReport(RateLimits())
+    provider = FakeProvider(down, [5.0, limits, 100.0, "a word", 100.0, "the last"])
+    asked = dispatcher(provider, breaker=BreakerOptions(minimum=1), dispatch=DispatchOptions(max_attempts=1))
+    await ask(asked)
+    await trio.sleep(15)
+    assert (await ask(asked)).error is None
+
+
 @pytest.mark.parametrize(
     ("error", "seconds", "next_try"),
     [

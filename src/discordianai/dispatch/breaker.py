@@ -1,5 +1,6 @@
 """Protects a provider that fails or slows down: fewer requests at once, or none but a probe."""
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
@@ -83,17 +84,25 @@ class BreakerReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BreakerOptions:
-    """It opens when at least `minimum` requests ended in `window` seconds, and this `rate` of them failed.
+    """It opens when at least `minimum` requests ended in `window` seconds, and this `rate` of them failed; or
+    when `in_a_row` failed with no answer between them, the last more than a `window` after the first: where
+    little is asked, there are never so many.
 
-    Then it probes every `interval` seconds. After a refusal that holds for all requests the interval doubles
-    with each probe that fails: from `interval` up to `longest_pause` where the provider named no pause, else
-    from the pause, or `longest_pause` if that is shorter, up to `longest_interval`.
+    Then it probes every `interval` seconds, or as long after a probe as that one took, up to `longest_pause`.
+    After a refusal that holds for all requests the interval doubles with each probe that fails: from
+    `interval` up to `longest_pause` where the provider named no pause, else from the pause, or
+    `longest_pause` if that is shorter, up to `longest_interval`.
+
+    After failures, the first probe waits `patience` seconds for any sign of an answer, and each further one
+    twice as long: it is a person's question, and another provider may be well.
     """
 
     window: float = 30.0
     minimum: int = 10
     rate: float = 0.5
+    in_a_row: int = 3
     interval: float = 15.0
+    patience: float = 15.0
     longest_pause: float = 120.0
     longest_interval: float = 900.0
 
@@ -113,13 +122,21 @@ class Breaker:
         self._options = options
         self._requests: deque[tuple[float, bool]] = deque()
         self._failures = 0
+        self._in_a_row = 0
+        self._failing_since = 0.0
         self._refusal = LastingRefusal(BreakerReason.FAILURES)
         self._interval = options.interval
         self._next_probe = 0.0
         self._pause_ends = 0.0
         self._probing = False
+        self._probe_began = 0.0
         self._failed_probes = 0
         self.state = BreakerState.CLOSED
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a probe waits for the first sign of an answer."""
+        return math.inf if self.refused else self._options.patience * 2.0 ** min(self._failed_probes, 10)
 
     @property
     def reason(self) -> BreakerReason | None:
@@ -161,6 +178,7 @@ class Breaker:
         if self.state is not BreakerState.HALF_OPEN:
             return False
         self._probing = True
+        self._probe_began = now
         self._next_probe = now + self._interval
         return True
 
@@ -183,7 +201,7 @@ class Breaker:
         if probe_failed and refusal is None:
             refusal = LastingRefusal(self._refusal.reason)
         if refusal is not None:
-            self._refuse(refusal, now, latest=probe)
+            self._refuse(refusal, now, latest=probe, took=now - self._probe_began if probe else 0.0)
         elif failed is None:
             return
         elif self.state is BreakerState.CLOSED:
@@ -196,27 +214,40 @@ class Breaker:
         self._failures += failed
         while self._requests[0][0] <= now - self._options.window:
             self._failures -= self._requests.popleft()[1]
-        requests = len(self._requests)
-        if requests >= self._options.minimum and self._failures >= self._options.rate * requests:
+        if not failed:
+            self._in_a_row = 0
+            return
+        if not self._in_a_row:
+            self._failing_since = now
+        self._in_a_row += 1
+        if self._fails_often() or self._fails_always(now):
             self._refuse(LastingRefusal(BreakerReason.FAILURES), now, latest=True)
 
-    def _refuse(self, refusal: LastingRefusal, now: float, *, latest: bool) -> None:
+    def _fails_often(self) -> bool:
+        requests = len(self._requests)
+        return requests >= self._options.minimum and self._failures >= self._options.rate * requests
+
+    def _fails_always(self, now: float) -> bool:
+        lasts = now - self._failing_since > self._options.window
+        return lasts and self._in_a_row >= self._options.in_a_row
+
+    def _refuse(self, refusal: LastingRefusal, now: float, *, latest: bool, took: float = 0.0) -> None:
         """Open. Unless this is the `latest` answer, what was asked for before still holds, too: requests that
-        were sent together are refused one after the other."""
+        were sent together are refused one after the other. `took`: seconds of the probe that failed."""
         if self.state is BreakerState.CLOSED or (latest and refusal.pause is not None):
             self._pause_ends = self._next_probe = 0.0
         if refusal.pause is not None:
             self._pause_ends = max(self._pause_ends, now + refusal.pause)
         self._refusal, self.state = refusal, BreakerState.OPEN
-        self._interval = self._interval_after(refusal.reason, self._pause_ends - now)
+        self._interval = self._interval_after(refusal.reason, self._pause_ends - now, took)
         self._next_probe = max(self._next_probe, now + self._interval)
         self._requests.clear()
-        self._failures = 0
+        self._failures = self._in_a_row = 0
 
-    def _interval_after(self, reason: BreakerReason, pause: float) -> float:
+    def _interval_after(self, reason: BreakerReason, pause: float, took: float) -> float:
         options, doubled = self._options, 1 << min(self._failed_probes, 10)
         if reason is BreakerReason.FAILURES:
-            return options.interval
+            return max(options.interval, min(took, options.longest_pause))
         if pause > 0:
             return max(min(pause, options.longest_pause * doubled, options.longest_interval), 1.0)
         return min(options.interval * doubled, options.longest_pause)

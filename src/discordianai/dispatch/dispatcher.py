@@ -34,7 +34,7 @@ from discordianai.dispatch.refusals import (
 )
 from discordianai.dispatch.token_estimator import RequestEstimator, TokenEstimator
 from discordianai.option import Live
-from discordianai.providers.errors import AskedToWait, ProviderError
+from discordianai.providers.errors import AskedToWait, ProviderError, TimedOut
 from discordianai.providers.port import ChatProvider, Event
 from discordianai.records import ChatRequest, Provider, Usage
 
@@ -210,7 +210,9 @@ class Dispatcher:
                 self._counter.waited.note(trio.current_time() - entry.since)
                 this.attempt = this.enter_context(self._begin(entry, request, log, probe=probe))
                 next_event = self._opening(request, this)
-                while event := await self._before(deadline, next_event):
+                given_up_at = trio.current_time() + self._health.patience if probe else math.inf
+                while event := await self._before(deadline, given_up_at, next_event):
+                    given_up_at = math.inf
                     self._see(this.attempt, event)
                     yield event
                 this.attempt.succeed()
@@ -283,9 +285,13 @@ class Dispatcher:
         if attempt.shown and (attempt.probe or not shown):
             self._health.first_words(probe=attempt.probe)
 
-    async def _before(self, deadline: float, call: Callable[[], Awaitable[Event | None]]) -> Event | None:
-        with trio.CancelScope(deadline=deadline):
+    async def _before(
+        self, deadline: float, given_up_at: float, call: Callable[[], Awaitable[Event | None]]
+    ) -> Event | None:
+        with trio.CancelScope(deadline=min(deadline, given_up_at)):
             return await call()
+        if given_up_at < deadline:
+            raise TimedOut(self.provider, "the probe was not answered")
         raise DeadlinePassed(self.provider, "the answer was not complete")
 
     def _pause_before_retry(

@@ -103,6 +103,11 @@ class ProviderHealth:
         """The breaker's state, the seconds until its next probe, and what is left of the provider's pause."""
         return self._breaker.state_at(now), self._breaker.next_probe(now), self._breaker.pause_left(now)
 
+    @property
+    def patience(self) -> float:
+        """Seconds that a probe waits for the first sign of an answer; see `BreakerOptions`."""
+        return self._breaker.patience
+
     def delay(self) -> float:
         """Seconds for which the breaker lets no question through."""
         return self._breaker.delay(trio.current_time())
