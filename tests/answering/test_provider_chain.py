@@ -32,7 +32,7 @@ from discordianai.providers.errors import (
     ConnectionLost,
     ContextTooLong,
     EndpointNotFound,
-    ImageRefused,
+    FileRefused,
     Overloaded,
     ProviderError,
     QuotaExhausted,
@@ -205,8 +205,8 @@ async def test_where_the_last_one_gives_no_reason_an_earlier_ones_is_told(second
     scene = Scene([[ContextTooLong(OPENAI, "400")]], [[second]])
     with pytest.raises(ContextTooLong):
         await scene.ask()
-    scene = Scene([[BadRequest(OPENAI, "400")]], [[ImageRefused(PERPLEXITY, "400")]])
-    with pytest.raises(ImageRefused):
+    scene = Scene([[BadRequest(OPENAI, "400")]], [[FileRefused(PERPLEXITY, "400")]])
+    with pytest.raises(FileRefused):
         await scene.ask()
     scene = Scene([[Overloaded(OPENAI, "503")]], [[second]])
     with pytest.raises(type(second)):

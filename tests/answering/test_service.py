@@ -31,7 +31,7 @@ from discordianai.conversations.pending_questions import FinishedAnswer, Pending
 from discordianai.conversations.speakers import marked
 from discordianai.conversations.store import ChannelSettings, ClaimLost, StoreError
 from discordianai.dispatch.routing import WEB_SEARCH
-from discordianai.providers.errors import ConnectionLost, ImageRefused, Overloaded, QuotaExhausted, TimedOut
+from discordianai.providers.errors import ConnectionLost, FileRefused, Overloaded, QuotaExhausted, TimedOut
 from discordianai.providers.options import ProviderOptions
 from discordianai.providers.port import End, Event, OutputBegan, SearchQuery, SourceList, TextDelta
 from discordianai.records import (
@@ -530,7 +530,7 @@ async def test_a_follow_up_is_asked_with_the_newest_files_and_told_of_those_that
 async def test_where_an_earlier_file_is_refused_the_question_is_asked_without_it() -> None:
     """Its message can be deleted, and its address dead, long before it expires: that must not end the
     conversation. A question whose own file is refused is told so."""
-    scene = Scene(["a llama"], [ImageRefused(OPENAI, "404")], ["brown"], [ImageRefused(OPENAI, "404")])
+    scene = Scene(["a llama"], [FileRefused(OPENAI, "404")], ["brown"], [FileRefused(OPENAI, "404")])
     first = replace(scene.question("this?"), images=(PICTURE.url,), readable_again=(PICTURE,))
     await scene.ask(first)
     assert (await scene.ask(scene.question("and its colour?"))).text == "brown"
@@ -538,7 +538,7 @@ async def test_where_an_earlier_file_is_refused_the_question_is_asked_without_it
     again = scene.provider.requests[2].turns
     assert [turn.images for turn in again] == [(), (), ()]
     assert again[0].text == f"this?\n\n{NOT_SHOWN.format(names='a.png')}"
-    alone = Scene([ImageRefused(OPENAI, "404")])
+    alone = Scene([FileRefused(OPENAI, "404")])
     assert "couldn't read the file" in (await alone.ask(replace(first))).note
     assert len(alone.provider.requests) == 1
 

@@ -41,12 +41,12 @@ FAILURES = [
     (Fault(FaultKind.FAILED), "OpenAI is having trouble right now. Please try again", "Overloaded"),
     (Fault.too_long(), "That's too long for OpenAI's model. Please shorten", "ContextTooLong"),
     (Fault.invalid_prompt(), "OpenAI's content filter refused this question.", "ContentFiltered"),
-    (Fault.no_images(), "OpenAI couldn't read the file", "ImageRefused"),
+    (Fault.no_images(), "OpenAI couldn't read the file", "FileRefused"),
     (Fault(FaultKind.STATUS, status=400, param="store"), "OpenAI refused this question.", "BadRequest"),
     (
         Fault(FaultKind.STATUS, status=400, code="image_parse_error"),
         "couldn't read the file",
-        "ImageRefused",
+        "FileRefused",
     ),
     (Fault(FaultKind.STATUS, status=404, code="model_not_found"), "no longer has the model", "ModelNotFound"),
     (

@@ -190,7 +190,7 @@ def refusals(name: str) -> Iterator[tuple[ChatRequest, type[errors.ProviderError
         yield replace(question(), model="no-such-model"), errors.ModelNotFound
     if family.models[0] in family.without_images:
         picture = Turn(Role.USER, "what is this?", images=("https://cdn.example/a.png",))
-        yield replace(question(), turns=(picture,)), errors.ImageRefused
+        yield replace(question(), turns=(picture,)), errors.FileRefused
 
 
 @EVERY_FAMILY

@@ -235,7 +235,7 @@ def test_a_cut_answer_that_is_called_complete_counts_as_cut() -> None:
         ("internal_error", errors.Overloaded),
         ("invalid_prompt", errors.ContentFiltered),
         ("context_length_exceeded", errors.ContextTooLong),
-        ("image_parse_error", errors.ImageRefused),
+        ("image_parse_error", errors.FileRefused),
         ("never heard of", errors.Overloaded),
     ],
 )

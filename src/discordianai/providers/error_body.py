@@ -17,7 +17,7 @@ from discordianai.providers.errors import (
     ContentFiltered,
     ContextTooLong,
     EndpointNotFound,
-    ImageRefused,
+    FileRefused,
     ModelNotFound,
     ProviderError,
     QuotaExhausted,
@@ -293,7 +293,7 @@ _WORDS: tuple[tuple[type[ProviderError], tuple[str, ...]], ...] = (
         ),
     ),
     (
-        ImageRefused,
+        FileRefused,
         (
             r"\bimages?\b|\bpictures?\b|图片|图像|画像|\bbild(er)?\b|imagen",
             r"image_?url|base64|content from the provided url",

@@ -156,7 +156,7 @@ class ContextTooLong(BadRequest):
 
 
 @dataclass(eq=False)
-class ImageRefused(BadRequest):
+class FileRefused(BadRequest):
     """An image or a document could not be fetched, or is of a kind that the model does not read."""
 
     sentence = "{label} couldn't read the file sent with this question."

@@ -23,7 +23,7 @@ from discordianai.providers.errors import (
     ContentFiltered,
     ContextTooLong,
     EndpointNotFound,
-    ImageRefused,
+    FileRefused,
     ModelNotFound,
     Overloaded,
     PermissionDenied,
@@ -174,7 +174,7 @@ def _by_code(status: int, error: Json) -> type[ProviderError] | None:
         if code in _BY_CODE:
             return _BY_CODE[code]
         if _IMAGE_CODE.match(code):
-            return ImageRefused
+            return FileRefused
     return None
 
 

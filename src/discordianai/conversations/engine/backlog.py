@@ -22,15 +22,15 @@ class Write(Generic[Statements]):
     """One transaction's statements, and what follows.
 
     `on_commit` is called with their result once it is durable, `on_failure` when it never will be. A write
-    that may not `wait` for a database that cannot be written fails at once. `packed` are the turns that it
-    adds to the conversation `key`; `question` is the interaction whose question it stores; `size` is about
+    that is not `deferrable` fails at once where the database cannot be written. `packed` are the turns that
+    it adds to the conversation `key`; `question` is the interaction whose question it stores; `size` is about
     how many bytes it keeps in memory beside `packed`; `made_at` is in seconds of the monotonic clock.
     """
 
     statements: Statements
     on_commit: Callable[[Any], None] = lambda _: None
     on_failure: Callable[[], None] = lambda: None
-    wait: bool = True
+    deferrable: bool = True
     key: ConversationKey | None = None
     packed: bytes = b""
     question: int | None = None

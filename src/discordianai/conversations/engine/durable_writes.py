@@ -165,7 +165,7 @@ class DurableWrites(Generic[Statements]):
             done.set()
 
         try:
-            with trio.move_on_after(SLOW_AFTER if write.wait else self._engine.longest_write):
+            with trio.move_on_after(SLOW_AFTER if write.deferrable else self._engine.longest_write):
                 await self._writer.queue.send(QueuedWrite(write.statements, settle))
                 queued = True
                 await done.wait()
@@ -220,7 +220,7 @@ class DurableWrites(Generic[Statements]):
         return error
 
     def _keep(self, write: Write[Statements]) -> StoreError:
-        if not write.wait:
+        if not write.deferrable:
             write.on_failure()
             return StoreError(self._health.reason)
         self._backlog.add(write)
@@ -234,7 +234,7 @@ class DurableWrites(Generic[Statements]):
             self._no_longer_storing(write)  # the backlog has it
             self.mark_unwritable(f"the database {label} cannot be used: {part} is too slow")
             return self._keep(write)
-        if not write.wait:
+        if not write.deferrable:
             return StoreError(f"the database {label} did not say in time whether it was done")
         self._late.append(write)
         return KeptInMemory(f"the database {label} takes long: {part} is slow")

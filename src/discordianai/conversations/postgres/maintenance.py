@@ -78,7 +78,7 @@ class PostgresMaintenance:
     async def show_life(self) -> None:
         """Renew the lease, and see whether others have changed something meanwhile."""
         try:
-            changes, at = await self._database.write(Write(bookkeeping_table.changes(), wait=False))
+            changes, at = await self._database.write(Write(bookkeeping_table.changes(), deferrable=False))
         except StoreError:
             return  # logged, and in the database's health
         self._database.steady_time.note(at)
@@ -92,10 +92,10 @@ class PostgresMaintenance:
             for step, size in removal.expired(self._clock(), self._ttl):
                 done = size
                 while done >= size:
-                    done = await self._database.write(Write(step, wait=False))
+                    done = await self._database.write(Write(step, deferrable=False))
                     self._removed = self._removed or bool(done)
                     await trio.sleep(self._pace.step)
-            await self._database.write(Write(processes_table.sweep(), wait=False))
+            await self._database.write(Write(processes_table.sweep(), deferrable=False))
 
     async def vacuum(self) -> None:
         """Let the space of what was removed be used again.

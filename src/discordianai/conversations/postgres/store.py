@@ -142,23 +142,23 @@ class PostgresStore:
 
     async def reset(self, key: ConversationKey) -> Removal:
         """See `ConversationStore.reset`."""
-        turns: int = await self._database.write(Write(turns_table.remove(key), wait=False))
+        turns: int = await self._database.write(Write(turns_table.remove(key), deferrable=False))
         return self._removal(turns)
 
     async def forget(self, person_id: int) -> Removal:
         """See `ConversationStore.forget`."""
-        await self._database.write(Write(removal.rest_of_person(person_id, self._clock()), wait=False))
+        await self._database.write(Write(removal.rest_of_person(person_id, self._clock()), deferrable=False))
         return await self._remove_turns(turns_table.remove_of_person(person_id))
 
     async def drop_guild(self, guild_id: int) -> Removal:
         """See `ConversationStore.drop_guild`."""
-        await self._database.write(Write(removal.rest_of_guild(guild_id, self._clock()), wait=False))
+        await self._database.write(Write(removal.rest_of_guild(guild_id, self._clock()), deferrable=False))
         return await self._remove_turns(turns_table.remove_of_guild(guild_id))
 
     async def _remove_turns(self, step: Batch) -> Removal:
         turns, removed = 0, turns_table.STEP
         while removed == turns_table.STEP:
-            removed = await self._database.write(Write(step, wait=False))
+            removed = await self._database.write(Write(step, deferrable=False))
             turns += removed
         return self._removal(turns)
 
@@ -209,7 +209,7 @@ class PostgresStore:
     async def count_start(self, interaction_id: int) -> bool:
         """See `PendingQuestions.count_start`."""
         batch = questions_table.add_starts(self._claim(interaction_id), 1)
-        still_open: bool = await self._database.write(Write(batch, wait=False))
+        still_open: bool = await self._database.write(Write(batch, deferrable=False))
         return still_open
 
     async def take_back_start(self, interaction_id: int) -> None:
@@ -226,7 +226,7 @@ class PostgresStore:
 
         trusted_until = self._database.steady_time.trusted_until
         batch = questions_table.take_over(self._database.process, ClockReading.now(), trusted_until)
-        await self._database.write(Write(batch, on_commit, wait=False))
+        await self._database.write(Write(batch, on_commit, deferrable=False))
         taken, self._taken = self._taken, []
         return tuple(entry for _, entry in taken)
 

@@ -52,7 +52,7 @@ class Database:
         self._readers = Readers()
         self.writes = DurableWrites[Statements](self)
         self._checkpointer = Checkpointer(
-            self.writes, lambda: self.write(Write(bookkeeping_table.probe, wait=False))
+            self.writes, lambda: self.write(Write(bookkeeping_table.probe, deferrable=False))
         )
         self._thread = trio.CapacityLimiter(1)
         self._writing_thread = trio.CapacityLimiter(1)

@@ -132,7 +132,7 @@ class Maintenance:
             for step, size in self._steps():
                 done = size
                 while done >= size:
-                    done = await self._database.write(Write(step, wait=False))
+                    done = await self._database.write(Write(step, deferrable=False))
                     removed += done
                     await trio.sleep(self._pace.step)
         except StoreError:

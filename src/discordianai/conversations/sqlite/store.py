@@ -178,7 +178,9 @@ class SqliteStore:
 
     async def reset(self, key: ConversationKey) -> Removal:
         """See `ConversationStore.reset`."""
-        removal = Write(lambda c: turns_table.remove(c, key), lambda _: self._cache.remove(key), wait=False)
+        removal = Write(
+            lambda c: turns_table.remove(c, key), lambda _: self._cache.remove(key), deferrable=False
+        )
         turns: int = await self._database.write(removal)
         return Removal(turns, await self._erase() if turns else True)
 
@@ -194,7 +196,7 @@ class SqliteStore:
         """Run each step until nothing is left, and erase it from the files."""
         turns = 0
         for step in steps:
-            write = Write(step, lambda _: self._cache.clear(), wait=False)
+            write = Write(step, lambda _: self._cache.clear(), deferrable=False)
             more = True
             while more:
                 removed: Removed = await self._database.write(write)
@@ -259,7 +261,7 @@ class SqliteStore:
 
     async def count_start(self, interaction_id: int) -> bool:
         """See `PendingQuestions.count_start`."""
-        write = Write(lambda c: questions_table.add_starts(c, interaction_id, 1), wait=False)
+        write = Write(lambda c: questions_table.add_starts(c, interaction_id, 1), deferrable=False)
         still_open: bool = await self._database.write(write)
         return still_open
 

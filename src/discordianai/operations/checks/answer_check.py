@@ -13,7 +13,7 @@ from discordianai.providers.errors import (
     AuthenticationFailed,
     BadRequest,
     EndpointNotFound,
-    ImageRefused,
+    FileRefused,
     MalformedAnswer,
     ModelNotFound,
     PermissionDenied,
@@ -77,12 +77,12 @@ async def ask(provider: ChatProvider, request: ChatRequest) -> Answered:
 def _suspects(request: ChatRequest, error: BadRequest) -> Iterator[tuple[str, ...]]:
     """What may be refused, the likeliest first; nothing where the error names something else."""
     named = _PARAM.search(error.detail)
-    told = isinstance(error, ToolsRefused | ImageRefused)
+    told = isinstance(error, ToolsRefused | FileRefused)
     if named and not told and not any(part in named[1] for part in ("tool", "image", "content")):
         return
     tools = [TOOLS] if request.tools else []
     pictures = [IMAGES] if request.turns[-1].images else []
-    single = [*pictures, *tools] if isinstance(error, ImageRefused) else [*tools, *pictures]
+    single = [*pictures, *tools] if isinstance(error, FileRefused) else [*tools, *pictures]
     yield from ((suspect,) for suspect in single)
     if len(single) > 1:
         yield (TOOLS, IMAGES)
