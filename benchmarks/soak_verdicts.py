@@ -23,6 +23,7 @@ from benchmarks.soak_faults import ACKNOWLEDGEMENT_ERRORS, FaultLog
 from benchmarks.soak_mutations import is_hostile
 from discordianai.discord.messages.fallbacks import LINK_REMOVED, NOT_TAKEN
 from discordianai.discord.messages.posting import heading_for
+from discordianai.discord.messages.reply import NOT_SHOWN
 from discordianai.discord.messages.reply import REFUSED as TAKES_NONE
 from discordianai.sandbox.discord import Interaction, LocalDiscord, SandboxMessage, User, direct_messages
 from discordianai.sandbox.discord.sandbox_interaction import ACKNOWLEDGE_WITHIN
@@ -245,7 +246,7 @@ def _by_words(prompt: str, text: str) -> str | None:
         return IN_PART_REFUSED
     if "The answer breaks off here." in text:
         return PART
-    if "(error " in text or "That's a lot" in text:
+    if "(error " in text or "That's a lot" in text or NOT_SHOWN in text:
         return f"{TOLD}: {_last_sentence(text)}"
     if LINK_REMOVED in text:
         return WITHOUT_LINKS
