@@ -123,7 +123,7 @@ SAMPLE = {
     "discord/messages/rest.py:Endpoint._send": _ask,
     "discord/rendering/source_list.py:sources": _search,
     "discord/rendering/splitting.py:cut": _in_private,
-    "dispatch/attempt.py:Attempt.close": _ask,
+    "dispatch/attempt.py:Attempt.__exit__": _ask,
     "dispatch/fair_queue.py:FairQueue.serve": _ask,
 }
 
@@ -239,7 +239,7 @@ async def prepared(folder: Path, authority: Authority) -> AsyncIterator[Sandbox]
         yield sandbox
 
 
-@pytest.mark.long
+@pytest.mark.slow
 async def test_an_error_in_some_functions_of_a_question_ends_that_question_alone(
     tmp_path: Path, authority: Authority
 ) -> None:
