@@ -567,6 +567,22 @@ async def test_a_mention_with_nothing_to_read_is_answered_by_a_sentence() -> Non
     assert isinstance(router.route_message(message(mentions_bot=True, reply_missing=True), BOT), Question)
 
 
+async def test_a_mention_beside_which_nothing_can_be_seen_is_a_bare_one() -> None:
+    """Keyboards and copied texts leave characters there that nobody sees, nor wants answered."""
+    router, _ = await make_router()
+    replied_to = MessageContent("0.999… = 1", author="Ben", author_id=11)
+    for unseen in ("\u200b", "\u200e \ufe0f", "\u2800"):
+        bare = message(unseen, mentions_bot=True)
+        assert router.route_message(bare, BOT) == Refuse(routing.NOTHING_ASKED)
+        for pointing in (
+            replace(bare, replied_to=replied_to),
+            replace(bare, content=replace(bare.content, attachments=(FILE,))),
+        ):
+            question = router.route_message(pointing, BOT)
+            assert isinstance(question, Question)
+            assert question.text == routing.LOOK_AT_IT
+
+
 async def test_whoever_mentions_the_bots_own_role_means_the_bot() -> None:
     """Only as long as it has that role, and no other bot's."""
     guild_cache = GuildCache()

@@ -48,6 +48,7 @@ from discordianai.discord.interactions.outcomes import (
 from discordianai.discord.messages import buttons
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.options import BotOptions
+from discordianai.discord.rendering.characters import VISIBLE
 from discordianai.option import Live
 
 MOST_FORMS_EACH = 5
@@ -161,6 +162,8 @@ class InteractionRouter:
         if self._guild_cache.owner_of(place.channel_id) is not None:  # only threads have one
             place = replace(place, parent_id=self._guild_cache.parent_of(place.channel_id))
         text = message.without_mentions(own_roles)
+        if not VISIBLE.search(text):
+            text = ""
         draft = QuestionDraft(text or LOOK_AT_IT, message_id=message.origin.interaction_id)
         draft = of_message(draft, message.content, message.replied_to, bot_id)
         if not text and draft.quotation is None and not draft.attachments:
