@@ -197,6 +197,20 @@ async def test_what_a_quoted_message_shows_from_elsewhere_is_left_out() -> None:
             await read(cdn, shown, quotation=ALONE)
 
 
+@pytest.mark.parametrize("quotation", [BESIDE_WORDS, ALONE], ids=["beside words", "alone"])
+async def test_of_a_quoted_message_with_more_files_than_can_be_taken_the_first_go_along(
+    quotation: Quotation,
+) -> None:
+    """It may have ten attached, and galleries; who points at it cannot send fewer."""
+    async with open_cdn() as cdn:
+        attached = [cdn.add(f"{n}.png", PNG, quoted=True) for n in range(10)]
+        theirs = attached + [cdn.add(f"shown{n}.png", PNG, quoted=True, size=0) for n in range(4)]
+        own = cdn.add("own.png", PNG)
+        asked = await read(cdn, *theirs, own, quotation=quotation)
+        assert asked.images == (own.url, *(file.url for file in theirs[:9]))
+        assert "the quoted message has 5 more files" in asked.file_text
+
+
 async def test_of_a_long_text_an_excerpt_is_kept_and_asked_again_it_is_read_whole_once() -> None:
     async with open_cdn() as cdn:
         lines = "".join(f"line {n}\n" for n in range(1000)).encode()

@@ -49,6 +49,7 @@ EXCERPT, EXCERPTS = 4000, 12_000
 NOT_IN_TIME = "{name} took too long to download from Discord. Please try again."
 EXPIRED = "{name} has expired on Discord. Please send it again."
 NOT_SHOWN = "[A file of the quoted message is missing here: {problem}]"
+MORE_FILES = "[Missing here: the quoted message has {count} more files, and I can take {most} at once.]"
 NOT_READ = "{name} couldn't be downloaded from Discord. Please send it again."
 TOO_LARGE = "{name} is too large: the limit is {most}."
 TOO_MANY = "That's {count} files, and I can take {most} at once. Please send fewer."
@@ -120,15 +121,16 @@ class AttachmentReader:
     async def read(self, question: Question, deadline: float = math.inf) -> Question:
         """The question with its files in it, by `deadline` on trio's clock. Raises `Unreadable`.
 
-        A file of a quoted message that cannot be read is only named, if the rest of that message can be read.
+        A file of a quoted message that cannot be read is only named, if the rest of that message can be read;
+        those that are too many are counted.
         """
-        files = self._those_at_discord(question.attachments)
-        if len(files) > MAX_FILES:
-            raise Unreadable(TOO_MANY.format(count=len(files), most=MAX_FILES))
+        found = self._those_at_discord(question.attachments)
+        files = _as_many_as_fit(found)
         read = await self._read_all(files, min(deadline, trio.current_time() + READ_WITHIN))
         self._check_problems(question, read)
         self._check_sum(sum(each.size for each in read if each.file.kind is FileKind.TEXT))
-        return _with_files(question, [each for each in read if not each.problem], _left_out(read))
+        left_out = _left_out(read, len(found) - len(files))
+        return _with_files(question, [each for each in read if not each.problem], left_out)
 
     def _check_problems(self, question: Question, read: Sequence[_ReadFile]) -> None:
         quotation = question.quotation
@@ -232,6 +234,17 @@ class AttachmentReader:
             raise Unreadable(TOO_MUCH.format(size=_kilobytes(size), most=_kilobytes(self._limits.now.texts)))
 
 
+def _as_many_as_fit(files: Sequence[Attachment]) -> list[Attachment]:
+    """The person's own files, and of a quoted message as many as there is room for.
+
+    What that shows besides its attachments, in galleries and embeds, has no size. Raises `Unreadable`.
+    """
+    for attached in ([not file.quoted for file in files], [file.quoted and file.size > 0 for file in files]):
+        if (count := sum(attached)) > MAX_FILES:
+            raise Unreadable(TOO_MANY.format(count=count, most=MAX_FILES))
+    return sorted(files, key=lambda file: file.quoted)[:MAX_FILES]
+
+
 def _with_files(question: Question, read: Sequence[_ReadFile], left_out: Sequence[str]) -> Question:
     texts = [each for each in read if each.file.kind is FileKind.TEXT]
     limit = min(EXCERPT, EXCERPTS // max(len(texts), 1))
@@ -262,8 +275,10 @@ def _without(excerpts: Sequence[str], text: str) -> str:
     return text
 
 
-def _left_out(read: Sequence[_ReadFile]) -> list[str]:
-    return [NOT_SHOWN.format(problem=each.problem) for each in read if each.problem]
+def _left_out(read: Sequence[_ReadFile], more: int) -> list[str]:
+    """What is said of the files of a quoted message that do not go along; of `more`, nothing but that."""
+    said = [NOT_SHOWN.format(problem=each.problem) for each in read if each.problem]
+    return [*said, MORE_FILES.format(count=more, most=MAX_FILES)] if more else said
 
 
 def _kilobytes(size: int) -> str:
