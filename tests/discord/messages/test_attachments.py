@@ -1,5 +1,7 @@
 """What becomes of the files of a question, read from a server on a real socket that stands for the CDN."""
 
+import itertools
+import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -20,6 +22,7 @@ LIMITS = Limits(text=20_000, image=50_000, texts=30_000, document=50_000)
 PNG, PDF = b"\x89PNG\r\n\x1a\n" + b"\x01" * 3000, b"%PDF-1.7\n" + b"\x02" * 3000
 HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + b"\x03" * 60_000
 ZIP, VOICE = b"PK\x03\x04" + b"\x04" * 3000, b"OggS\x00\x02" + b"\x05" * 3000
+PROGRAM = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\x00\x3e\x00" * 15_000
 WORDS = b"Llamas spit. " * 100
 
 
@@ -118,14 +121,22 @@ async def test_a_text_is_read_whole_whatever_is_said_of_it() -> None:
         (VOICE, "a.bin is an audio file"),
         (ZIP, "a.bin is an archive, which I don't unpack"),
         (bytes(range(256)) * 4, "a.bin isn't a file I can read"),
+        (bytes(range(256)) * 200, "a.bin isn't a file I can read"),
+        (PROGRAM, "a.bin isn't a file I can read"),
+        (random.Random(1).randbytes(60_000), "a.bin isn't a file I can read"),
         (PNG + bytes(60_000), "a.bin is too large: the limit is 48 KB"),
         (WORDS * 20, "a.bin is too large: the limit is 19 KB"),
+        ("ラマは唾を吐く。".encode("shift-jis") * 2000, "a.bin is too large: the limit is 19 KB"),
+        (b"-" + "ラマは唾を吐く。".encode("shift-jis") * 2000, "a.bin is too large: the limit is 19 KB"),
+        (b"-" + "ラマは唾を吐く。".encode() * 2000, "a.bin is too large: the limit is 19 KB"),
+        ("Llamas spit. ".encode("utf-16") * 2000, "a.bin is too large: the limit is 19 KB"),
     ],
+    ids=itertools.count(),
 )
 async def test_what_cannot_be_taken_is_told_by_what_it_is_and_by_its_size_after_that(
     content: bytes, told: str
 ) -> None:
-    """A picture of 60 KB that nobody can read is not told that it may have 48 KB."""
+    """A picture of 60 KB that nobody can read is not told that it may have 48 KB; nor is a program."""
     async with open_cdn() as cdn:
         for content_type in ("", "text/plain", "image/png", "application/pdf"):
             with pytest.raises(Unreadable, match=told):

@@ -33,6 +33,10 @@ MOST_CONTROLS = 0.01
 """The share of control characters that a text may contain; with more it is not text."""
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
+_CONTROL_BYTES = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+
+WIDE = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+"""How texts begin, in UTF-16 and UTF-32, in which any byte may stand."""
 
 MAX_FILES = 10
 """Discord's own limit for a message."""
@@ -197,16 +201,19 @@ class AttachmentReader:
             if kind in {FileKind.IMAGE, FileKind.DOCUMENT}:
                 break
             if kind is FileKind.TEXT:
-                self._check_size(file, len(content), self._limits.now.text)
+                self._check_size(file, len(content), self._limits.now.text, bytes(content[:HEAD]))
         kind = kind or self._checked(file, bytes(content))
         file = replace(file, kind=kind)
         if kind is not FileKind.TEXT:
             return _ReadFile(file)
         text = await trio.to_thread.run_sync(_decoded, bytes(content), abandon_on_cancel=True)
         if text is None:
-            documents = "PDF, " if self._limits.now.document is not None else ""
-            raise Unreadable(BINARY.format(name=_named(file), documents=documents))
+            raise self._no_text(file)
         return _ReadFile(file, text, len(content))
+
+    def _no_text(self, file: Attachment) -> Unreadable:
+        documents = "PDF, " if self._limits.now.document is not None else ""
+        return Unreadable(BINARY.format(name=_named(file), documents=documents))
 
     def _checked(self, file: Attachment, head: bytes) -> FileKind:
         """The type of an acceptable file. Raises `Unreadable`."""
@@ -216,7 +223,7 @@ class AttachmentReader:
         limit = self._limit(found.kind)
         if limit is None:
             raise Unreadable(NO_DOCUMENTS.format(name=_named(file)))
-        self._check_size(file, file.size, limit)
+        self._check_size(file, file.size, limit, head if found.kind is FileKind.TEXT else b"")
         return found.kind
 
     def _limit(self, kind: FileKind) -> int | None:
@@ -225,8 +232,11 @@ class AttachmentReader:
             return self._limits.now.image
         return self._limits.now.document if kind is FileKind.DOCUMENT else self._limits.now.text
 
-    def _check_size(self, file: Attachment, size: int, limit: int) -> None:
+    def _check_size(self, file: Attachment, size: int, limit: int, head: bytes) -> None:
+        """What begins as no text does is not told how large a text may be."""
         if size > limit:
+            if _is_binary(head):
+                raise self._no_text(file)
             raise Unreadable(TOO_LARGE.format(name=_named(file), most=_kilobytes(limit)))
 
     def _check_sum(self, size: int) -> None:
@@ -301,6 +311,11 @@ def _decoded(content: bytes) -> str | None:
         text = str(best)
     controls = len(_CONTROLS.findall(text))
     return well_formed(text) if controls <= MOST_CONTROLS * len(text) else None
+
+
+def _is_binary(head: bytes) -> bool:
+    """Whether it is the beginning of nothing that may be a text, in whatever charset."""
+    return not head.startswith(WIDE) and len(_CONTROL_BYTES.findall(head)) > MOST_CONTROLS * len(head)
 
 
 def _title(file: Attachment) -> str:
