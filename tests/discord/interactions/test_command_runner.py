@@ -13,8 +13,15 @@ from discordianai.conversations.store import StoreError
 from discordianai.discord.commands import history
 from discordianai.discord.commands.command import CommandReply, Handler, Invocation
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.interactions.command_runner import NO_FILE, STORE_ILL, TOO_MUCH, CommandRunner
+from discordianai.discord.interactions.command_runner import (
+    NO_FILE,
+    NOT_SHOWN,
+    STORE_ILL,
+    TOO_MUCH,
+    CommandRunner,
+)
 from discordianai.discord.interactions.outcomes import FAILED, RunCommand
+from discordianai.discord.messages import rest
 from discordianai.discord.messages.buttons import Button
 from discordianai.discord.messages.port import File
 from discordianai.discord.messages.reply import REFUSED
@@ -137,6 +144,20 @@ async def test_a_file_that_discord_does_not_take_is_not_the_end_of_the_reply(sce
         return CommandReply("All of it.", file=File("all.jsonl", bytes(11 * 1024 * 1024)))
 
     assert (await scene.run(handle)).text == f"All of it.\n\n{NO_FILE}"
+
+
+@pytest.mark.parametrize(("errors", "shown"), [(2, f"All of it.\n\n{NO_FILE}"), (4, f"-# {NOT_SHOWN}")])
+async def test_a_reply_that_meets_nothing_but_errors_of_discord_is_told_of(
+    scene: Scene, errors: int, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where only its file does, the rest is shown. Otherwise the person would see the bot think for ever."""
+    monkeypatch.setattr(rest, "ATTEMPTS", 2)
+    scene.discord.fail_next("/@original", 500, errors)
+
+    async def handle(_invocation: Invocation, _services: object) -> CommandReply:
+        return CommandReply("All of it.", file=File("all.jsonl", b"{}"))
+
+    assert (await scene.run(handle)).text == shown
 
 
 @pytest.mark.parametrize("in_place", [False, True])

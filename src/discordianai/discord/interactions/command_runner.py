@@ -15,7 +15,13 @@ from discordianai.discord.interactions.outcomes import FAILED, RefuseMessage, Ru
 from discordianai.discord.messages import buttons, failure_notice
 from discordianai.discord.messages.fallbacks import FallbackMessages
 from discordianai.discord.messages.message_look import SUPPRESS_EMBEDS
-from discordianai.discord.messages.port import Body, MessageError, MessageRefused
+from discordianai.discord.messages.port import (
+    Body,
+    MessageError,
+    MessageRefused,
+    MessagesBusy,
+    MessagesClosed,
+)
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
 from discordianai.discord.messages.reply import REFUSED
 from discordianai.discord.messages.rest import DiscordApi
@@ -24,6 +30,7 @@ from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, cut
 from discordianai.guard import Guard
 
 NO_FILE = "Discord didn't accept the file here. Try again in a direct message to me."
+NOT_SHOWN = "Discord had trouble, so I couldn't show you the result. Please try again in a few minutes."
 STORE_ILL = "My memory isn't working right now, so I couldn't do that. Please try again in a few minutes."
 TOO_MUCH = "I have too much to do right now, so I didn't do that. Please try again in a minute."
 
@@ -106,14 +113,14 @@ class CommandRunner:
                 try:
                     await messages.edit(None, _body(reply), (reply.file,))
                     return
-                except MessageRefused as error:
+                except (MessageRefused, MessagesBusy) as error:
                     log.warning("reply's file rejected", reason=str(error))
                     reply = replace(reply, text=f"{reply.text}\n\n{NO_FILE}")
             await messages.edit(None, _body(reply))
         except MessageError as error:
             log.warning("command reply rejected", reason=str(error))
-            if isinstance(error, MessageRefused):
-                await self._tell(wanted, REFUSED)
+            if not isinstance(error, MessagesClosed):
+                await self._tell(wanted, REFUSED if isinstance(error, MessageRefused) else NOT_SHOWN)
 
     def _account(self, wanted: RunCommand, reply: CommandReply) -> None:
         origin = wanted.invocation.origin
