@@ -10,8 +10,8 @@ from discordianai.discord.messages.port import Body, File, MessageError, Message
 class FakeMessages:
     """Keeps messages in memory. `history` has (time, message id, content) of every call that was taken.
 
-    `failures` are raised by the next calls, one each; messages in `gone` are not there. Every call takes
-    `latency` seconds.
+    `failures` are raised by the next calls, one each; messages in `gone` are not there. None is removed
+    where there is `no_removal`. Every call takes `latency` seconds.
     """
 
     def __init__(self, latency: float = 0.0) -> None:
@@ -21,6 +21,7 @@ class FakeMessages:
         self.history: list[tuple[float, int | None, str]] = []
         self.failures: list[MessageError] = []
         self.gone: set[int | None] = set()
+        self.no_removal: MessageError | None = None
         self.free_at = 0.0
         self._latency = latency
         self._created = 0
@@ -50,6 +51,8 @@ class FakeMessages:
     async def delete(self, message_id: int) -> None:
         """See `Messages.delete`."""
         await trio.sleep(self._latency)
+        if self.no_removal is not None:
+            raise self.no_removal
         self.contents.pop(message_id, None)
 
     async def _take(self, message_id: int | None, body: Body) -> None:

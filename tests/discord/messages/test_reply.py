@@ -16,6 +16,8 @@ from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.conversations.pending_questions import TurnId
 from discordianai.discord.messages.port import (
     Body,
+    MessageError,
+    MessageRefused,
     MessagesBusy,
     MessagesClosed,
     MessagesExpired,
@@ -485,6 +487,30 @@ async def test_an_answer_of_more_messages_than_may_be_comes_as_a_file(
     (file,) = messages.files[None]
     assert file.name == "answer.md"
     assert file.content.decode().split() == [f"word{number}" for number in range(2000)]
+
+
+@pytest.mark.parametrize(
+    "error", [MessageRefused("Discord answered 403"), MessagesBusy("Discord answered 500", 1.0)]
+)
+async def test_an_answer_is_there_although_its_former_messages_cannot_be_removed(
+    error: MessageError, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Nobody is told that it could not be shown."""
+    told: list[str] = []
+
+    async def tell(words: str) -> None:
+        told.append(words)
+
+    messages = FakeMessages()
+    messages.no_removal = error
+    async with open_reply(messages, question(), options(max_messages=2, left=(1, 2), tell=tell)) as reply:
+        for number in range(1000):
+            reply.write(f"word{number} ")
+            await trio.sleep(0.01)
+        await end(reply)
+    (file,) = messages.files[None]
+    assert file.content.decode().split() == [f"word{number}" for number in range(1000)]
+    assert told == []
 
 
 async def test_what_an_ended_interaction_does_not_take_goes_to_the_channel(

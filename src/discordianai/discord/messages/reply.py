@@ -364,8 +364,8 @@ class DiscordReply:
             self._further.pop()
 
     async def _remove(self, message_id: int) -> None:
-        """Where that is refused, what was shown before stays: the answer is there all the same."""
-        with suppress(MessageRefused):
+        """Where that fails, what was shown before stays: the answer is there all the same."""
+        with suppress(MessageError):
             await self._messages.delete(message_id)
 
     def _go_on_without_file(self) -> None:
