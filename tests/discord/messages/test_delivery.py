@@ -19,7 +19,7 @@ from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
 from discordianai.option import Live
 from discordianai.providers.port import SearchQuery
-from discordianai.records import Person, Question
+from discordianai.records import Attachment, Person, Question
 from discordianai.sandbox.discord import (
     CHANNELS,
     DiscordOptions,
@@ -366,6 +366,19 @@ async def test_a_late_word_has_nowhere_to_go_where_the_channel_is_closed(scene: 
     _, question = await scene.asked()
     scene.discord.closed_channels.add(CHANNELS[0].id)
     assert not await deliver(question, NOTHING_POSTED).say_late("too late", "the answer")
+
+
+async def test_a_question_whose_file_is_refused_is_over_wherever_that_can_be_said(scene: Scene) -> None:
+    """A later process would tell its person that it had been restarted before it got to it."""
+    deliver, answering = scene.deliveries()
+    for closed in (False, True):
+        _, question = await scene.asked(attachments=(Attachment("a.txt", "https://elsewhere.example", 5),))
+        mention = replace(question, address=replace(question.address, message_id=7))
+        await answering.store.accept(mention)
+        if closed:
+            scene.discord.closed_channels.add(CHANNELS[0].id)
+        await deliver(mention, NOTHING_POSTED).answer(None)
+        assert await answering.store.unfinished() == ()
 
 
 async def test_where_no_channel_takes_anything_the_person_has_a_direct_message(scene: Scene) -> None:

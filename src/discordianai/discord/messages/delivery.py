@@ -199,8 +199,7 @@ class DiscordDelivery:
             await reply.finish()
         except ReplyFailed as error:
             self._log.warning("refusal could not be sent", reason=str(error))
-        else:
-            await self._shared.journal.finish(self._question)
+        await self._shared.journal.finish(self._question)
 
     async def _show_whole(self, text: str, where: _Destination) -> None:
         async with open_reply(where.messages, self._question, self._reply_options(where)) as reply:
