@@ -368,6 +368,18 @@ async def test_a_late_word_has_nowhere_to_go_where_the_channel_is_closed(scene: 
     assert not await deliver(question, NOTHING_POSTED).say_late("too late", "the answer")
 
 
+async def test_what_a_channel_does_not_take_is_not_tried_there_with_each_answer(scene: Scene) -> None:
+    """Nor with each sentence about one: ten thousand refused requests, and Discord bans the address."""
+    scene.discord.closed_channels.add(CHANNELS[0].id)
+    deliver, _ = scene.deliveries("because", "because", "because")
+    for number in (7, 8, 9):
+        _, question = await scene.asked()
+        mention = replace(question, address=replace(question.address, message_id=number))
+        await deliver(mention, NOTHING_POSTED).answer(None)
+    refused = [each for each in scene.discord.counters.refused if "403 50001" in each]
+    assert len(refused) == 3  # a reply, a message that is none, and the typing indicator
+
+
 async def test_a_question_whose_file_is_refused_is_over_wherever_that_can_be_said(scene: Scene) -> None:
     """A later process would tell its person that it had been restarted before it got to it."""
     deliver, answering = scene.deliveries()

@@ -2,6 +2,8 @@
 direct message, what cannot be posted in the channel.
 """
 
+import re
+
 import httpx
 import structlog
 import trio
@@ -11,9 +13,9 @@ from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages.application_limits import Call, wait_of
 from discordianai.discord.messages.buckets import Bucket
 from discordianai.discord.messages.fallbacks import WITHOUT_BUTTONS
-from discordianai.discord.messages.port import Body, MessageError, MessagesBusy
+from discordianai.discord.messages.port import Body, MessageError
 from discordianai.discord.messages.posting import ChannelMessages, heading_for
-from discordianai.discord.messages.rest import DiscordApi, Endpoint, id_of, json_of, reason_of
+from discordianai.discord.messages.rest import DiscordApi, Endpoint, id_of, json_of, kind_of, reason_of
 from discordianai.records import ReplyAddress
 
 ATTEMPTS, PAUSE = 3, 1.0
@@ -21,6 +23,8 @@ ATTEMPTS, PAUSE = 3, 1.0
 
 WITHIN = 20.0
 """Seconds for all of it."""
+
+_BELOW_CHANNEL = re.compile(r"/channels/(?P<id>\d+)(?P<path>/.*)")
 
 
 async def say(
@@ -83,24 +87,25 @@ async def follow_up(api: DiscordApi, address: ReplyAddress, words: str) -> bool:
 async def _send(api: DiscordApi, method: str, path: str, body: Body | None = None) -> bool:
     """Whether it was accepted; what Discord refuses is not retried."""
     log = structlog.get_logger("discordianai.discord.messages.failure_notice")
-    as_bot = {"Authorization": f"Bot {api.token}"} if path.startswith("/channels/") else {}
+    call = _call(method, path, body)
+    as_bot = {"Authorization": f"Bot {api.token}"} if call.as_bot else {}
     for attempt in range(1, ATTEMPTS + 1):
         wait = 0.0
         try:
-            await api.limits.enter(Call(f"{method} notice", as_bot=bool(as_bot)), WITHIN)
+            await api.limits.enter(call, WITHIN)
             request = api.client.build_request(method, api.url + path, headers=as_bot, json=body)
             with api.limits.probing():
                 response = await bounded_http.send(api.client, request)
             answer = json_of(response)
-            api.limits.note(response.status_code, response.headers, answer)
-        except MessagesBusy as error:
+            reason = reason_of(response, answer or {})
+            api.limits.note(response.status_code, response.headers, answer, call, reason)
+        except MessageError as error:
             reason, again = str(error), False
         except httpx.HTTPError as error:
             reason, again = type(error).__name__, True  # its text may carry the address, and so a token
         else:
             if response.is_success:
                 return True
-            reason = reason_of(response, answer or {})
             wait = wait_of(response.headers, answer or {}) or 0.0 if response.status_code == 429 else 0.0
             again = wait <= WITHIN and (response.status_code == 429 or response.status_code >= 500)
         log.warning("failure notice rejected", reason=reason, attempt=attempt)
@@ -108,6 +113,14 @@ async def _send(api: DiscordApi, method: str, path: str, body: Body | None = Non
             return False
         await trio.sleep(max(wait, PAUSE))
     return False
+
+
+def _call(method: str, path: str, body: Body | None) -> Call:
+    """In a channel the same kind of call as that of an answer: where one is refused, the other is, too."""
+    below = _BELOW_CHANNEL.fullmatch(path)
+    if below is None:
+        return Call(f"{method} notice", as_bot=False)
+    return Call(kind_of(method, below["path"], body), int(below["id"]))
 
 
 DIRECTLY_WITHIN = 15.0

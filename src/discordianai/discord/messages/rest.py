@@ -189,13 +189,7 @@ class Endpoint:
             return await self._send(call, method, path, body, ())
 
     def _call(self, method: str, path: str, body: Body | None, files: Sequence[File]) -> Call:
-        """The kind of call whose permissions this request needs, regardless of its text and message."""
-        needs = [method, _ID.sub("ID", path)]
-        if files:
-            needs.append("files")
-        if body and "message_reference" in body:
-            needs.append("reference")
-        return Call(" ".join(needs), self._channel_id, as_bot=self._as_bot)
+        return Call(kind_of(method, path, body, files), self._channel_id, as_bot=self._as_bot)
 
     async def _send(
         self, call: Call, method: str, path: str, body: Body | None, files: Sequence[File]
@@ -231,6 +225,16 @@ class Endpoint:
         left, limit = (_count(told.get(f"x-ratelimit-{name}")) for name in ("remaining", "limit"))
         if left is not None:
             self._bucket.learn(left, limit or left, _pause(told.get("x-ratelimit-reset-after")))
+
+
+def kind_of(method: str, path: str, body: Body | None, files: Sequence[File] = ()) -> str:
+    """The kind of call whose permissions a request needs, regardless of its text and message."""
+    needs = [method, _ID.sub("ID", path)]
+    if files:
+        needs.append("files")
+    if body and "message_reference" in body:
+        needs.append("reference")
+    return " ".join(needs)
 
 
 def _multipart(body: Body, files: Sequence[File]) -> dict[str, Any]:
