@@ -11,11 +11,14 @@ import pytest
 import trio
 
 from discordianai.answering.context import ContextRules
+from discordianai.app import DISCORD_POOL
 from discordianai.discord.messages.attachments import AttachmentReader, Limits, Unreadable
 from discordianai.discord.options import BotOptions
+from discordianai.dispatch.options import UserRateOptions
 from discordianai.option import Live
 from discordianai.providers.options import OpenAIOptions, PerplexityOptions
-from discordianai.records import Attachment, FileKind, FileLink, Question, Quotation
+from discordianai.records import Attachment, FileKind, FileLink, Person, Question, Quotation
+from discordianai.transport.clients import build_client
 from tests.discord.builders import question
 
 LIMITS = Limits(text=20_000, image=50_000, texts=30_000, document=50_000)
@@ -53,11 +56,12 @@ class Cdn:
         lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
         try:
             await stream.send_all(f"HTTP/1.1 {status}\r\n{lines}\r\n".encode())
-            size = 1 if self.pause else 16_384
+            pause = self.pause
+            size = 1 if pause else 16_384
             for start in range(0, len(content or b""), size):
                 await stream.send_all((content or b"")[start : start + size])
                 self.sent[path] = start + size
-                await trio.sleep(self.pause)
+                await trio.sleep(pause)
         except trio.BrokenResourceError:  # the reader has seen enough
             pass
 
@@ -158,6 +162,25 @@ async def test_a_cdn_that_drips_ends_in_words_at_the_questions_deadline() -> Non
         with pytest.raises(Unreadable, match="b.txt took too long to download from Discord"):
             await read(cdn, cdn.add("b.txt", WORDS), seconds=1.0)
         assert 0.9 < trio.current_time() - start < 5.0
+
+
+async def test_files_that_drip_leave_connections_for_others_files_and_for_messages() -> None:
+    """Those of one person's questions, as many as may be open; all go to one pool."""
+    async with open_cdn() as cdn, build_client("discord", DISCORD_POOL, 15.0, http2=True).http as client:
+        reader = AttachmentReader(client, f"{cdn.url}/api/v10", Live(LIMITS))
+        cdn.pause = 0.1
+        dripping = tuple(cdn.add(f"{n}.txt", WORDS) for n in range(10))
+        async with trio.open_nursery() as nursery:
+            for _ in range(UserRateOptions().most_open):
+                nursery.start_soon(reader.read, replace(question(), attachments=dripping))
+            await trio.sleep(0.5)
+            cdn.pause = 0.0
+            soon = cdn.add("soon.txt", WORDS)
+            with trio.fail_after(3):
+                await reader.read(replace(question(), person=Person(11, "Ben"), attachments=(soon,)))
+            with trio.fail_after(3):
+                await client.get(soon.url)
+            nursery.cancel_scope.cancel()
 
 
 async def test_what_is_compressed_is_not_unpacked() -> None:

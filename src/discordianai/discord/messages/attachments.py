@@ -19,6 +19,7 @@ from discordianai.discord.events.cdn import is_on_cdn
 from discordianai.discord.messages import file_kinds
 from discordianai.discord.messages.file_kinds import HEAD
 from discordianai.discord.options import BotOptions
+from discordianai.dispatch.fair_queue import KeyedFifoLimiter
 from discordianai.option import Live
 from discordianai.records import Attachment, FileKind, FileLink, Question
 from discordianai.surrogates import well_formed
@@ -46,6 +47,10 @@ BYTES_PER_TOKEN = 8
 
 READ_WITHIN = 60.0
 """Seconds for all files of a question."""
+
+AT_ONCE, AT_ONCE_EACH = 12, 4
+"""Files that are read at the same time: of all people together, and of one. Over HTTP/1.1 each takes one of
+the connections over which messages are written, too."""
 
 EXCERPT, EXCERPTS = 4000, 12_000
 """Characters of a file that are kept in the conversation, and of all files of a question."""
@@ -121,6 +126,8 @@ class AttachmentReader:
         self._api = addresses.read(api_url)
         self._limits = limits
         self._clock = clock
+        self._people = KeyedFifoLimiter(AT_ONCE_EACH)
+        self._at_once = trio.CapacityLimiter(AT_ONCE)
 
     async def read(self, question: Question, deadline: float = math.inf) -> Question:
         """The question with its files in it, by `deadline` on trio's clock. Raises `Unreadable`.
@@ -130,7 +137,8 @@ class AttachmentReader:
         """
         found = self._those_at_discord(question.attachments)
         files = _as_many_as_fit(found)
-        read = await self._read_all(files, min(deadline, trio.current_time() + READ_WITHIN))
+        end = min(deadline, trio.current_time() + READ_WITHIN)
+        read = await self._read_all(files, question.person.id, end)
         self._check_problems(question, read)
         self._check_sum(sum(each.size for each in read if each.file.kind is FileKind.TEXT))
         left_out = _left_out(read, len(found) - len(files))
@@ -158,18 +166,23 @@ class AttachmentReader:
                 raise Unreadable(NOT_READ.format(name=_named(file)))
         return [file for file in files if is_on_cdn(file.url, self._api)]
 
-    async def _read_all(self, files: Sequence[Attachment], deadline: float) -> list[_ReadFile]:
-        """All at once, in their order."""
+    async def _read_all(
+        self, files: Sequence[Attachment], person_id: int, deadline: float
+    ) -> list[_ReadFile]:
+        """All of them, in their order; as many at once as may be."""
         read = {
             number: _ReadFile(file, problem=NOT_IN_TIME.format(name=_named(file)))
             for number, file in enumerate(files)
         }
 
         async def read_one(number: int, file: Attachment) -> None:
-            try:
-                read[number] = await self._read(file)
-            except Unreadable as error:
-                read[number] = _ReadFile(file, problem=str(error))
+            with self._people.enqueue(person_id) as place:
+                await place.admitted.wait()
+                async with self._at_once:
+                    try:
+                        read[number] = await self._read(file)
+                    except Unreadable as error:
+                        read[number] = _ReadFile(file, problem=str(error))
 
         with trio.move_on_at(deadline):
             async with trio.open_nursery() as nursery:
