@@ -51,7 +51,7 @@ class Bot:
         self._log = structlog.get_logger("discordianai.bot")
 
     async def serve(self) -> None:
-        """Listen and answer until told to stop; answers in flight then have `drain_seconds`."""
+        """Listen and answer until told to stop; what is in flight then has `drain_seconds`."""
         async with trio.open_nursery() as running:
             stop = trio.Event()
             running.start_soon(self._watch_signals, stop, running.cancel_scope)
@@ -59,15 +59,19 @@ class Bot:
             running.start_soon(self._retention.run)
             async with trio.open_nursery() as answers:
                 answers.start_soon(self._recover, answers)
-                running.start_soon(self._listen, running, answers)
+                backend = self._backend(running, answers)
+                running.start_soon(self._gateway.run, backend)
                 await stop.wait()
                 self._notifier.stopping()
+                end = trio.current_time() + self._options.now.drain_seconds
                 await self._tasks.drain(self._options.now.drain_seconds)
+                with trio.move_on_at(end):
+                    await backend.finish_commands()
                 answers.cancel_scope.cancel()
             running.cancel_scope.cancel()
 
-    async def _listen(self, running: trio.Nursery, answers: trio.Nursery) -> None:
-        backend = TrioBackend(
+    def _backend(self, running: trio.Nursery, answers: trio.Nursery) -> TrioBackend:
+        return TrioBackend(
             running,
             answers,
             self._tasks,
@@ -77,7 +81,6 @@ class Bot:
             self._note_guilds,
             self._note_started,
         )
-        await self._gateway.run(backend)
 
     def _note_guilds(self, guilds: GuildList) -> None:
         self._hears.set()

@@ -50,6 +50,20 @@ async def test_a_term_signal_lets_answers_in_flight_finish(stage: Stage) -> None
             assert word not in scene.log()
 
 
+async def test_a_term_signal_lets_commands_finish(stage: Stage) -> None:
+    """Also those that wait while others of their person are run; nobody sees the bot think for ever."""
+    async with stage() as scene:
+        discord = scene.sandbox.discord
+        discord.limit_rate("/messages/@original", 1.5)
+        asked = [await discord.invoke("help", user=person(n % 2)) for n in range(8)]
+        for interaction in asked:
+            await interaction.wait_until(lambda i: i.acknowledged_after is not None)
+        with trio.fail_after(60):
+            assert await scene.bot.stop() == 0
+        assert not any(interaction.loading for interaction in asked)
+        assert all("/ask" in interaction.text for interaction in asked)
+
+
 @pytest.mark.slow
 async def test_answers_that_outlive_the_drain_say_what_happened(stage: Stage) -> None:
     async with stage(settings={"discord": {"drain_seconds": 0.5}}) as scene:

@@ -46,6 +46,20 @@ async def test_people_are_served_in_turn_however_much_each_brings(
     assert runner.dropped == []
 
 
+async def test_it_is_idle_once_all_of_it_is_done(autojump_clock: trio.testing.MockClock) -> None:
+    """Also what waited, and where a piece of it was dropped, or had a bug."""
+    runner = Runner()
+    async with trio.open_nursery() as nursery:
+        queue = runner.queue(nursery)
+        await queue.wait_idle()
+        for work in ("bug", "second", "third", "fourth", "fifth", "sixth"):
+            queue.put(1, work)
+        await queue.wait_idle()
+        assert trio.current_time() == 5.0
+        assert runner.begun == ["bug", "second", "third", "fourth", "fifth"]
+        assert runner.dropped == ["sixth"]
+
+
 async def test_people_who_all_have_more_waiting_take_turns(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

@@ -158,6 +158,11 @@ class TrioBackend:
         """See `Backend.note_started`."""
         self._trio.post(self._on_started)
 
+    async def finish_commands(self) -> None:
+        """Return when each command that was acknowledged is answered. The caller bounds the wait."""
+        await self._commands.wait_idle()
+        await self._apologies.wait_idle()
+
     async def _cancel(self, interaction_id: int, person_id: int, guild_id: int | None) -> bool:
         return self._tasks.cancel(interaction_id, person_id, guild_id)
 

@@ -48,6 +48,7 @@ class RoundRobinQueue(Generic[Work]):
         self._drop = drop
         self._running: Counter[int] = Counter()
         self._waiting: OrderedDict[int, deque[Work]] = OrderedDict()  # in the order of their turns
+        self._ended = trio.Event()  # a piece of work, after this moment
         self._log = structlog.get_logger("discordianai.discord.interactions.round_robin_queue")
 
     def put(self, person_id: int, work: Work) -> None:
@@ -61,6 +62,11 @@ class RoundRobinQueue(Generic[Work]):
             most = max(map(len, self._waiting.values()))
             others = (key for key, queue in self._waiting.items() if len(queue) == most)
             self._drop_newest_of(person_id if len(own) == most else next(others))
+
+    async def wait_idle(self) -> None:
+        """Return when nothing runs or waits. The caller bounds the wait."""
+        while self._running or self._waiting:
+            await self._ended.wait()
 
     def _drop_newest_of(self, person_id: int) -> None:
         queue = self._waiting[person_id]
@@ -105,3 +111,5 @@ class RoundRobinQueue(Generic[Work]):
                 del self._running[person_id]
         with Guard(self._log, "bug while starting the next piece of work"):
             self._start_next()
+        self._ended.set()
+        self._ended = trio.Event()
