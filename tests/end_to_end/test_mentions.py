@@ -201,6 +201,19 @@ async def test_of_thirty_refusals_one_is_said_and_others_are_answered_at_once(sc
     assert len([message for message in discord.channel_messages if message.reply_to in refused]) == 1
 
 
+@pytest.mark.slow
+@played
+async def test_people_who_are_refused_at_once_in_one_channel_are_told_one_after_the_other(
+    scene: Scene,
+) -> None:
+    discord, channel = scene.sandbox.discord, CHANNELS[2]
+    refused = {say(discord, AT_BOT, user=person(number), channel=channel) for number in (18, 19, 20)}
+    with trio.fail_after(60):
+        while not refused <= {message.reply_to for message in discord.channel_messages}:  # noqa: ASYNC110  # of all of them
+            await trio.sleep(0.1)
+    assert len([message for message in discord.channel_messages if message.reply_to in refused]) == 3
+
+
 @played
 async def test_an_answer_in_a_channel_has_its_buttons_too(scene: Scene) -> None:
     discord, user = scene.sandbox.discord, person(7)

@@ -6,7 +6,9 @@ import pytest
 
 from discordianai.discord.interactions.activity_limits import (
     CHANNEL_REFUSALS_IN,
+    MOST_CHANNELS,
     REFUSALS_IN,
+    REFUSED_WITHIN,
     ActivityLimits,
 )
 from discordianai.records import Person
@@ -35,6 +37,28 @@ def test_refusals_are_said_once_a_minute_to_each_person_and_seldom_in_a_channel(
     assert limits.count_refusal(3, 7)
     clock.now = REFUSALS_IN
     assert limits.count_refusal(1, 7)
+
+
+def test_refusals_of_several_people_in_one_channel_are_due_one_after_the_other() -> None:
+    """One that would be due too late is not said, and does not count for its person."""
+    clock = Clock()
+    limits = ActivityLimits(clock)
+    last = int(REFUSED_WITHIN / CHANNEL_REFUSALS_IN)
+    due = [limits.refusal_due(person, 7) for person in range(last + 2)]
+    assert due == [*(number * CHANNEL_REFUSALS_IN for number in range(last + 1)), None]
+    assert limits.refusal_due(last + 1, 8) == 0.0
+    assert limits.refusal_due(last + 1, 7) is None
+    clock.now = REFUSALS_IN + REFUSED_WITHIN
+    assert limits.refusal_due(0, 7) == 0.0
+
+
+def test_channels_are_forgotten_once_they_take_refusals_again() -> None:
+    clock = Clock()
+    limits = ActivityLimits(clock)
+    for number in range(3 * MOST_CHANNELS):
+        clock.now = float(number)
+        assert limits.count_refusal(number, number)
+    assert len(limits._next_refusal) <= MOST_CHANNELS
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,15 @@ LOSSES, LOSSES_IN = 1, 10.0
 """Lines in the log about what could not be acknowledged, for each person."""
 
 REFUSALS, REFUSALS_IN = 1, 60.0
-CHANNEL_REFUSALS, CHANNEL_REFUSALS_IN = 1, 5.0
+CHANNEL_REFUSALS_IN = 5.0
 """Refusals that are posted in a channel, where everybody sees them and answers are written: of each person,
-and in each channel. Discord takes five messages there in five seconds."""
+and one in each channel. Discord takes five messages there in five seconds."""
+
+REFUSED_WITHIN = 30.0
+"""Seconds that a refusal waits for those of others in its channel. Later, it is of no use to anybody."""
+
+MOST_CHANNELS = 1000
+"""Channels whose last refusal is remembered although it is long over."""
 
 
 class ActivityLimits:
@@ -43,7 +49,7 @@ class ActivityLimits:
         self._suggestions = RateWindow(SUGGESTIONS, SUGGESTIONS_IN)
         self._losses = RateWindow(LOSSES, LOSSES_IN)
         self._refusals = RateWindow(REFUSALS, REFUSALS_IN)
-        self._channel_refusals = RateWindow(CHANNEL_REFUSALS, CHANNEL_REFUSALS_IN)
+        self._next_refusal: dict[int, float] = {}  # when the next one may be posted in a channel
 
     def count_command(self, origin: EventOrigin) -> Refuse | None:
         """Count a handled command, or a button under its reply; return why it is refused, if it is."""
@@ -70,12 +76,22 @@ class ActivityLimits:
         return not self._losses.take(person_id, self._clock())
 
     def count_refusal(self, person_id: int, channel_id: int) -> bool:
-        """Count a refusal that everybody in a channel would see; return whether to post it."""
+        """Count a refusal that everybody in a channel would see; return whether to post it at once."""
+        return self.refusal_due(person_id, channel_id, 0.0) is not None
+
+    def refusal_due(self, person_id: int, channel_id: int, within: float = REFUSED_WITHIN) -> float | None:
+        """Count a refusal that everybody in a channel would see; return in how many seconds to post it.
+
+        None: not at all, since this person was refused lately, or too many others in that channel were.
+        """
         now = self._clock()
-        if self._refusals.delay(person_id, now) or self._channel_refusals.take(channel_id, now):
-            return False
-        self._refusals.take(person_id, now)
-        return True
+        due = max(self._next_refusal.get(channel_id, now), now)
+        if due > now + within or self._refusals.take(person_id, now):
+            return None
+        if len(self._next_refusal) >= MOST_CHANNELS:
+            self._next_refusal = {key: free for key, free in self._next_refusal.items() if free > now}
+        self._next_refusal[channel_id] = due + CHANNEL_REFUSALS_IN
+        return due - now
 
     def _count(self, window: RateWindow, origin: EventOrigin) -> Refuse | None:
         if wait := window.take(origin.person.id, self._clock()):

@@ -57,7 +57,7 @@ class CommandRunner:
                 await self._say(wanted, FAILED)
 
     async def refuse(self, refused: RefuseMessage) -> None:
-        """Reply to a message with the reason why it is not answered, if Discord takes that soon."""
+        """Reply to a message with the reason why it is not answered, if Discord takes that when it is due."""
         origin = refused.origin
         channel = ChannelMessages(
             self._discord,
@@ -65,6 +65,7 @@ class CommandRunner:
             person_id=origin.person.id,
             reply_to=origin.interaction_id,
         )
+        await trio.sleep(refused.due_in)
         with trio.move_on_after(REFUSE_WITHIN), suppress(MessageError):
             await trio.sleep_until(channel.spare_at)  # the channel's bucket is for answers first
             await channel.edit(None, {"content": refused.reason, "allowed_mentions": {"parse": []}})

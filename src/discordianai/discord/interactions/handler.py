@@ -259,10 +259,12 @@ class InteractionHandler:
     def _refuse_message(self, origin: EventOrigin, refuse: Refuse) -> None:
         """Tell somebody in the channel why their message is not answered, unless they were just told."""
         self._account(origin, refuse)
-        if not refuse.silent and self._activity.count_refusal(origin.person.id, origin.place.channel_id):
-            self._backend.refuse(RefuseMessage(origin, refuse.reason))
-        else:
+        person_id, channel_id = origin.person.id, origin.place.channel_id
+        due_in = None if refuse.silent else self._activity.refusal_due(person_id, channel_id)
+        if due_in is None:
             self._figures.refusal_unsaid()
+        else:
+            self._backend.refuse(RefuseMessage(origin, refuse.reason, due_in))
 
     def _account(self, origin: EventOrigin, refuse: Refuse) -> None:
         if refuse.cause is not None:

@@ -103,10 +103,14 @@ class OpenModal:
 
 @dataclass(frozen=True, slots=True)
 class RefuseMessage:
-    """A message in a channel cannot be answered now; `reason` is written there, as a reply."""
+    """A message in a channel cannot be answered now; `reason` is written there, as a reply.
+
+    In so many seconds: others are refused in that channel before.
+    """
 
     origin: EventOrigin
     reason: str
+    due_in: float = 0.0
 
 
 InteractionOutcome = (
