@@ -162,7 +162,7 @@ class AnswerService:
         context: QuestionContext | None = None
         log = structlog.get_logger("discordianai.answering.service").bind(question=question.number)
         try:
-            with self._cancellable(question) as scope:
+            with self.cancellable(question) as scope:
                 await _wait_for_turn(ticket, this.reply)
                 context = await self._contexts.build(question)
                 await self._ask_with_earlier_files(context, this)
@@ -176,8 +176,8 @@ class AnswerService:
         return context, answer.cancelled() if scope.cancelled_caught else answer.ended(question)
 
     @contextmanager
-    def _cancellable(self, question: Question) -> Iterator[trio.CancelScope]:
-        """Cancels what runs inside when the answer is cancelled."""
+    def cancellable(self, question: Question) -> Iterator[trio.CancelScope]:
+        """Cancels what runs inside when the answer is cancelled; also what is done for it before `answer`."""
         interaction_id = question.address.interaction_id
         with trio.CancelScope() as scope:
             self._running[interaction_id] = question, scope

@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
+import trio
 from structlog.testing import capture_logs
 
+from discordianai.answering.answer import STOPPED
 from discordianai.answering.journal import Journal
 from discordianai.answering.open_questions import QuestionCounter
 from discordianai.conversations.pending_questions import NOTHING_POSTED, Posted
@@ -378,6 +381,24 @@ async def test_what_a_channel_does_not_take_is_not_tried_there_with_each_answer(
         await deliver(mention, NOTHING_POSTED).answer(None)
     refused = [each for each in scene.discord.counters.refused if "403 50001" in each]
     assert len(refused) == 3  # a reply, a message that is none, and the typing indicator
+
+
+async def test_an_answer_can_be_stopped_while_its_files_are_read(scene: Scene) -> None:
+    """By the button that an earlier process has left; here what has the file accepts, and says nothing."""
+    [silent] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    url = f"http://127.0.0.1:{silent.socket.getsockname()[1]}"
+    deliver, answering = scene.deliveries()
+    deliver.reader = AttachmentReader(scene.client, f"{url}/api", Live(Limits(1000, 1000, 1000)))
+    interaction, question = await scene.asked(attachments=(Attachment("a.txt", f"{url}/a.txt", 5),))
+    stop = partial(answering.answer_service.cancel, interaction.id, question.person.id)
+    await answering.store.accept(question)
+    async with silent, trio.open_nursery() as nursery:
+        nursery.start_soon(deliver(question, NOTHING_POSTED).answer, None)
+        await trio.sleep(0.2)
+        assert stop(question.place.guild_id)
+    assert interaction.text == f"-# {STOPPED}"
+    assert not stop(question.place.guild_id)
+    assert await answering.store.unfinished() == ()
 
 
 async def test_a_question_whose_file_is_refused_is_over_wherever_that_can_be_said(scene: Scene) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import structlog
 import trio
 
+from discordianai.answering.answer import STOPPED
 from discordianai.answering.journal import Journal
 from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.answering.service import AnswerService, QuestionTicket
@@ -183,15 +184,18 @@ class DiscordDelivery:
         await self._tell_somewhere(words, shown=shown or self._posted.thread_id is not None, newest=newest)
 
     async def _read_and_answer(self, ticket: QuestionTicket, reply: DiscordReply, note: str) -> None:
-        question = self._question
+        question, service = self._question, self._shared.answer_service
         try:
             if question.attachments:
-                question = await self._shared.reader.read(question, ticket.deadline)
+                with service.cancellable(question) as stopped:  # an earlier process may have left the button
+                    question = await self._shared.reader.read(question, ticket.deadline)
+                if stopped.cancelled_caught:
+                    raise Unreadable(STOPPED)
         except Unreadable as error:
             ticket.close()
             await self._refuse(reply, str(error))
             return
-        await self._shared.answer_service.answer(question, ticket, reply, note)
+        await service.answer(question, ticket, reply, note)
 
     async def _refuse(self, reply: DiscordReply, reason: str) -> None:
         reply.close(AnswerEnd(note=reason))
