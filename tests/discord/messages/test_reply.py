@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 
 from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.conversations.pending_questions import TurnId
+from discordianai.discord.messages.application_limits import ApplicationHeld
 from discordianai.discord.messages.port import (
     Body,
+    File,
     MessageError,
     MessageRefused,
     MessagesBusy,
@@ -487,6 +490,47 @@ async def test_an_answer_of_more_messages_than_may_be_comes_as_a_file(
     (file,) = messages.files[None]
     assert file.name == "answer.md"
     assert file.content.decode().split() == [f"word{number}" for number in range(2000)]
+
+
+class WithoutUploads(FakeMessages):
+    """Takes no files, for whatever reason, and all else."""
+
+    def __init__(self, error: MessageError) -> None:
+        super().__init__()
+        self._error = error
+
+    async def edit(self, message_id: int | None, body: Body, files: Sequence[File] = ()) -> None:
+        if files:
+            raise self._error
+        await super().edit(message_id, body)
+
+
+@pytest.mark.parametrize(
+    "error", [MessageRefused("Discord answered 413"), MessagesBusy("Discord answered 500", 1.0)]
+)
+async def test_an_answer_whose_file_does_not_arrive_comes_in_messages(
+    error: MessageError, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Discord can fail to store files while it takes messages; a large one can be too slow for the line."""
+    messages = WithoutUploads(error)
+    async with open_reply(messages, question(), options(max_messages=2)) as reply:
+        for number in range(1000):
+            reply.write(f"word{number} ")
+            await trio.sleep(0.01)
+        await end(reply)
+    shown = " ".join(messages.contents.values())
+    assert shown.split() == [f"word{number}" for number in range(1000)]
+
+
+async def test_a_file_that_is_held_up_with_everything_else_is_not_followed_by_messages(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """They would wait for as long again."""
+    messages = WithoutUploads(ApplicationHeld("Discord's edge refuses all requests", 3600.0))
+    async with open_reply(messages, question(), options(max_messages=1)) as reply:
+        reply.write("word " * 1000)
+        with pytest.raises(ReplyFailed, match="edge"):
+            await end(reply)
 
 
 @pytest.mark.parametrize(

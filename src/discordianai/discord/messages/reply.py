@@ -25,6 +25,7 @@ from structlog.typing import FilteringBoundLogger
 
 from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.conversations.pending_questions import TurnId
+from discordianai.discord.messages.application_limits import ApplicationHeld
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.messages.fallbacks import FallbackMessages
 from discordianai.discord.messages.message_look import MessageLook, last_buttons, take_buttons_away
@@ -193,7 +194,9 @@ class DiscordReply:
             if self._too_long and not self._file_refused:
                 try:
                     await self._end_with_a_file(last)
-                except MessageRefused:
+                except (MessageRefused, MessagesBusy) as error:
+                    if isinstance(error, ApplicationHeld):  # messages would wait for as long again
+                        raise
                     self._go_on_without_file()
                     await self._end(last)
                     return
