@@ -31,6 +31,14 @@ def test_each_kind_of_content_is_read_in_the_words_that_people_see() -> None:
     )
 
 
+def test_an_answer_of_a_poll_may_be_an_emoji_alone() -> None:
+    """Discord says not to count on there being a text."""
+    pizza, cat = {"name": "🍕"}, {"id": "5", "name": "cat"}
+    answers = [{"poll_media": {"emoji": pizza}}, {"poll_media": {"text": "nothing", "emoji": cat}}]
+    poll = {"question": {"text": "Lunch?"}, "answers": [*answers, {"poll_media": {"emoji": cat}}]}
+    assert content_of({"poll": poll}).parts == ("[Poll] Lunch?\n- 🍕\n- nothing\n- cat",)
+
+
 def test_pictures_that_are_shown_go_along_with_the_files_and_those_elsewhere_are_not_thumbnails() -> None:
     """A thumbnail beside an embed is a logo, as a rule; that of a link to a picture is the picture."""
     files = content_of({"embeds": [EMBED], "components": COMPONENTS}).files

@@ -197,7 +197,8 @@ def _poll(poll: Payload) -> str:
 
 
 def _poll_answer(answer: Payload, votes: dict[int, int] | None) -> str:
-    said = text(record(answer, "poll_media"), "text", "")
+    media = record(answer, "poll_media")
+    said = text(media, "text", "") or name(record(media, "emoji", optional=True), "name", "")
     if votes is None:
         return f"- {said}"
     count = votes.get(number(answer, "answer_id", 0), 0)
