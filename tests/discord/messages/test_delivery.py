@@ -15,6 +15,7 @@ from discordianai.answering.journal import Journal
 from discordianai.answering.open_questions import QuestionCounter
 from discordianai.conversations.pending_questions import NOTHING_POSTED, Posted
 from discordianai.conversations.store import ClaimLost
+from discordianai.discord.messages import rest
 from discordianai.discord.messages.attachments import AttachmentReader, Limits
 from discordianai.discord.messages.delivery import MOST_AS_GUEST, NO_THREAD, Deliveries
 from discordianai.discord.messages.reply import REFUSED
@@ -155,6 +156,29 @@ async def test_where_no_thread_can_be_opened_the_answer_says_so_where_it_was_ask
     await deliver(question, NOTHING_POSTED).answer(None)
     assert interaction.text.startswith("because")
     assert NO_THREAD in interaction.text
+
+
+async def test_who_could_not_be_led_to_a_thread_is_once_the_answer_is_there(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the channel, the bot would be seen to think for ever."""
+    monkeypatch.setattr(rest, "ATTEMPTS", 2)
+    deliver, _ = scene.deliveries("because")
+    interaction, question = await scene.asked(in_thread=True)
+    scene.discord.fail_next("/@original", 503, times=2)
+    await deliver(question, NOTHING_POSTED).answer(None)
+    (thread,) = scene.discord.threads
+    assert interaction.text == f"I'm answering in <#{thread.id}>."
+
+
+async def test_where_nothing_may_lead_to_a_thread_the_bot_is_not_seen_to_think_for_ever(scene: Scene) -> None:
+    deliver, _ = scene.deliveries("because")
+    interaction, question = await scene.asked(in_thread=True)
+    scene.discord.refused_texts = {"I'm answering in": (400, 50035)}
+    await deliver(question, NOTHING_POSTED).answer(None)
+    assert interaction.messages[0].deleted
+    (message,) = scene.discord.channel_messages
+    assert message.content.startswith("because")
 
 
 async def test_a_thread_has_a_name_whatever_its_question_begins_with(scene: Scene) -> None:

@@ -107,6 +107,7 @@ class DiscordDelivery:
         self._posted = posted
         self._reply: DiscordReply | None = None
         self._ended = False
+        self._unled_to: int | None = None  # the thread to which nothing leads in the channel
         self._log = structlog.get_logger("discordianai.discord.messages.delivery").bind(
             question=question.number
         )
@@ -125,6 +126,8 @@ class DiscordDelivery:
                     await self._read_and_answer(ticket, reply, note)
                     self._ended = True
                 nursery.cancel_scope.cancel()
+        if self._unled_to is not None:
+            await self._lead_to(self._unled_to)
 
     async def is_open(self) -> bool:
         """See `Delivery.is_open`."""
@@ -321,10 +324,16 @@ class DiscordDelivery:
 
     async def _lead_to(self, thread_id: int) -> None:
         body = {"content": f"I'm answering in <#{thread_id}>.", "allowed_mentions": {"parse": []}}
+        messages, self._unled_to = InteractionWebhook(self._api, self._question.address), None
         try:
-            await InteractionWebhook(self._api, self._question.address).edit(None, body)
-        except MessageError as error:  # people find it in the channel
+            await messages.edit(None, body)
+        except MessageRefused as error:  # people find it in the channel
             self._log.info("thread link rejected", reason=str(error))
+            with suppress(MessageError):
+                await messages.delete(None)
+        except MessageError as error:  # another try follows the answer
+            self._log.info("thread link not sent", reason=str(error))
+            self._unled_to = thread_id
 
     async def _note_original(self, message_id: int) -> None:
         await self._note(replace(self._posted, original_id=message_id))

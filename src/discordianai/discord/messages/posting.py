@@ -75,10 +75,10 @@ class InteractionWebhook:
         message = await self._endpoint.insist("POST", "?wait=true", body)
         return id_of(message)
 
-    async def delete(self, message_id: int) -> None:
-        """See `Messages.delete`."""
+    async def delete(self, message_id: int | None) -> None:
+        """See `Messages.delete`; also the original one."""
         with suppress(MessagesClosed):
-            await self._endpoint.insist("DELETE", f"/messages/{message_id}")
+            await self._endpoint.insist("DELETE", f"/messages/{message_id or '@original'}")
 
 
 async def _nobody(message_id: int) -> None:
