@@ -242,6 +242,16 @@ def test_half_a_pair_is_replaced_and_a_pair_whose_halves_came_apart_is_joined() 
     assert value(payload, "b") == "😀"
 
 
+@pytest.mark.parametrize("resolved", [{}, {"resolved": {}}, {"resolved": {"attachments": {"6": FILE}}}])
+def test_a_file_that_comes_with_a_command_is_one_whatever_is_told_of_it(resolved: dict[str, Any]) -> None:
+    """The person is told that it could not be read; it is not left out."""
+    options = [{"name": "prompt", "type": 3, "value": "why?"}, {"name": "file", "type": 11, "value": "5"}]
+    asked = interaction.parse({**COMMON, "type": 2, "data": {"name": "ask", "options": options, **resolved}})
+    assert isinstance(asked, interaction.CommandInteraction)
+    assert asked.options == {"prompt": "why?"}
+    assert [file.url for file in asked.attachments] == [""]
+
+
 @pytest.mark.parametrize("read", [number, text, value, snowflake])
 def test_what_is_missing_is_malformed(read: Callable[[dict[str, Any], str], object]) -> None:
     with pytest.raises(Malformed):

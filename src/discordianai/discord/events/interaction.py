@@ -50,9 +50,11 @@ UNKNOWN = Lineage()
 
 APPLICATION_COMMAND, MESSAGE_COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 2, 3, 4, 5
 SLASH, MESSAGE_MENU = 1, 3
+FILE = 11
 TEXT, ANNOUNCEMENTS = 0, 5
 THREADS = {10, 11, 12}
-"""Discord's numbers for interactions, commands, channels in which threads are opened, and threads."""
+"""Discord's numbers for interactions, commands, options that are files, channels in which threads are opened,
+and threads."""
 
 SERVER_INSTALL = "0"
 """The key of `authorizing_integration_owners` where the bot itself is in the server."""
@@ -206,12 +208,16 @@ def _message_command(payload: Payload, data: Payload) -> MessageCommandInteracti
 
 
 def _command(payload: Payload, data: Payload) -> CommandInteraction:
-    options = {name(option, "name"): value(option, "value") for option in records(data, "options")}
     files = record(record(data, "resolved", optional=True), "attachments", optional=True)
-    sent = [chosen for chosen in options.values() if isinstance(chosen, str) and chosen in files]
-    said = {option: chosen for option, chosen in options.items() if chosen not in sent}
-    attachments = tuple(attachment_of(record(files, chosen)) for chosen in sent)
-    return CommandInteraction(_origin(payload), name(data, "name"), said, attachments)
+    said: dict[str, Value] = {}
+    attachments: list[Attachment] = []
+    for option in records(data, "options"):
+        chosen = value(option, "value")
+        if option.get("type") == FILE or (isinstance(chosen, str) and chosen in files):
+            attachments.append(attachment_of(record(files, str(chosen), optional=True)))
+        else:
+            said[name(option, "name")] = chosen
+    return CommandInteraction(_origin(payload), name(data, "name"), said, tuple(attachments))
 
 
 def _component(payload: Payload, data: Payload) -> ComponentInteraction:
