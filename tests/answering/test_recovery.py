@@ -154,6 +154,22 @@ async def test_where_the_start_cannot_be_counted_the_question_waits_for_the_next
     assert scene.place.told == scene.asked_again == []
 
 
+@pytest.mark.parametrize(("answer", "open_"), [("because", True), ("because", False), ("", False)])
+async def test_a_stop_in_good_order_while_a_person_is_told_is_no_crash(answer: str, open_: bool) -> None:
+    """During a ban by Discord, that takes as long as the ban."""
+    scene = Scene()
+
+    async def waits(_what: str) -> None:
+        await trio.sleep_forever()
+
+    scene.place.open, scene.place.waits = open_, waits
+    await scene.leave(answer=answer)
+    with trio.move_on_after(0.1):
+        await scene.take_up()
+    (left,) = await scene.store.unfinished()
+    assert left.starts == 1
+
+
 async def test_a_bug_over_one_keeps_no_other_from_being_taken_up() -> None:
     scene = Scene()
     await scene.leave(1)

@@ -92,13 +92,23 @@ class Recovery:
         # Before anything else: whatever of this ends the process is not tried for ever.
         if not await self._journal.count_start(question):
             return
+        try:
+            told = await self._tell_what_is_known(entry, delivery)
+        except trio.Cancelled:
+            await self._journal.take_back_start(question)
+            raise
+        if not told:
+            await answer_again(question, entry.posted)
+
+    async def _tell_what_is_known(self, entry: PendingQuestion, delivery: Delivery) -> bool:
+        """Show the answer that is stored, or tell that it is too late; False if a provider is to be asked."""
         if not await delivery.is_open():
             await self._say_late(entry, delivery)
-        elif entry.complete:
+            return True
+        if entry.complete:
             await delivery.show(entry.text)
-            await self._journal.finish(question)
-        else:
-            await answer_again(question, entry.posted)
+            await self._journal.finish(entry.question)
+        return entry.complete
 
     async def _give_up(self, entry: PendingQuestion, delivery: Delivery) -> None:
         """The question was open when two processes ended: tell the person, and do nothing else with it."""
