@@ -23,7 +23,7 @@ from discordianai.conversations.pending_questions import FinishedAnswer, Pending
 from discordianai.conversations.store import StoreError
 from discordianai.records import Person, Place, Question, ReplyAddress
 from discordianai.system_clock import IMPOSSIBLE_AGE
-from tests.doubles.delivery import FakePlace
+from tests.doubles.delivery import FakeDelivery, FakePlace
 from tests.doubles.store import MemoryStore
 
 ANN = Person(1, "Ann")
@@ -34,7 +34,8 @@ class Scene:
     def __init__(self, store: MemoryStore | None = None) -> None:
         self.store = store or MemoryStore()
         self.place = FakePlace()
-        self.recovery = Recovery(Journal(self.store, QuestionCounter()), self.place)
+        self.journal = Journal(self.store, QuestionCounter())
+        self.recovery = Recovery(self.journal, self.place)
         self.asked_again: list[tuple[Question, Posted]] = []
         self.stopping = False
 
@@ -168,6 +169,46 @@ async def test_a_stop_in_good_order_while_a_person_is_told_is_no_crash(answer: s
         await scene.take_up()
     (left,) = await scene.store.unfinished()
     assert left.starts == 1
+
+
+@pytest.mark.parametrize("jump", [-30 * 86_400.0, -3600.0, 3600.0, 30 * 86_400.0, 9 * 365 * 86_400.0])
+async def test_a_clock_that_jumps_meanwhile_makes_no_question_older_than_it_is(
+    jump: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of today would be a month old, and forgotten without a word; or too old for their place."""
+    scene, system, ages = Scene(), time.time, list[float]()
+
+    async def sets_the_clock(_what: str) -> None:
+        await trio.sleep(0.01)
+        monkeypatch.setattr(time, "time", lambda: system() + jump)
+
+    class Timed(FakePlace):
+        def __call__(self, question: Question, posted: Posted) -> FakeDelivery:
+            ages.append(time.time() - question.address.acknowledged_at)
+            return super().__call__(question, posted)
+
+    scene.place = Timed()
+    scene.recovery = Recovery(scene.journal, scene.place)
+    scene.place.waits = sets_the_clock
+    for number in range(1, 2 * AT_ONCE):
+        await scene.leave(number, answer="because", seconds_ago=60)
+    assert await scene.take_up() == ()
+    assert len(scene.place.told) == len(ages) == 2 * AT_ONCE - 1
+    assert ages == pytest.approx([60] * len(ages), abs=5)
+
+
+async def test_what_is_owed_is_told_with_its_age_whatever_the_clock_was_set_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene, system = Scene(), time.time
+    scene.place.open = scene.place.reachable = False
+    await scene.leave(1, seconds_ago=7300)
+    await scene.take_up()
+    monkeypatch.setattr(time, "time", lambda: system() + 86_400)
+    scene.place.reachable = True
+    now = scene.place(Question(9, "well?", ANN, Place(7, 5), ReplyAddress(1, 9, "", 7, False, 0.0)), Posted())
+    await scene.recovery.tell_late(ANN.id, now)
+    assert "2 hours ago" in str(scene.place.told[0])
 
 
 async def test_a_bug_over_one_keeps_no_other_from_being_taken_up() -> None:

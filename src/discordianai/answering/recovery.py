@@ -19,7 +19,7 @@ from discordianai.answering.journal import Journal
 from discordianai.conversations.pending_questions import PendingQuestion, Posted
 from discordianai.guard import Guard
 from discordianai.records import Question
-from discordianai.system_clock import IMPOSSIBLE_AGE
+from discordianai.system_clock import IMPOSSIBLE_AGE, since_boot
 
 AT_ONCE = 10
 """Questions of an earlier process that are answered at a time, beside new ones."""
@@ -48,7 +48,7 @@ class Recovery:
     def __init__(self, journal: Journal, deliver: Deliver) -> None:
         self._journal = journal
         self._deliver = deliver
-        self._owed: dict[int, list[PendingQuestion]] = {}
+        self._owed: dict[int, list[tuple[float, Question]]] = {}  # each with `_asked_at`
         self._log = structlog.get_logger("discordianai.answering.recovery")
 
     async def take_up(
@@ -62,6 +62,7 @@ class Recovery:
         if left:
             self._log.info("resuming open questions", questions=len(left))
         at_once = trio.Semaphore(AT_ONCE)
+        asked_at = [_asked_at(entry.question) for entry in left]
 
         async def take(entry: PendingQuestion) -> None:
             try:
@@ -71,18 +72,19 @@ class Recovery:
                 at_once.release()
 
         async with trio.open_nursery() as nursery:
-            for entry in left:
+            for entry, moment in zip(left, asked_at, strict=True):
                 await at_once.acquire()
                 if stopping():
                     at_once.release()
                     return
-                question = replace(entry.question, number=next(numbers), protected=True)
+                question = _dated(entry.question, moment)
+                question = replace(question, number=next(numbers), protected=True)
                 nursery.start_soon(take, replace(entry, question=question))
 
     async def _take(self, entry: PendingQuestion, answer_again: AnswerAgain) -> None:
         question = entry.question
         bind_contextvars(question=question.number)
-        if LATEST < _age(entry) < IMPOSSIBLE_AGE:
+        if LATEST < _age(question) < IMPOSSIBLE_AGE:
             await self._journal.finish(question)
             return
         delivery = self._deliver(question, entry.posted)
@@ -126,24 +128,37 @@ class Recovery:
         if await delivery.say_late(words, text):
             await self._journal.finish(entry.question)
         else:
-            self._owe(entry)
+            self._owe(entry.question)
 
-    def _owe(self, entry: PendingQuestion) -> None:
-        self._owed.setdefault(entry.question.person.id, []).append(entry)
+    def _owe(self, question: Question) -> None:
+        self._owed.setdefault(question.person.id, []).append((_asked_at(question), question))
 
     async def tell_late(self, person_id: int, delivery: Delivery) -> None:
         """Tell a person what they could not be told earlier, below the answer of that delivery."""
         owed = self._owed.pop(person_id, [])
         while owed:
-            if not await delivery.follow_up(MISSED_EARLIER.format(ago=_ago(_age(owed[0])))):
+            asked_at, question = owed[0]
+            if not await delivery.follow_up(MISSED_EARLIER.format(ago=_ago(since_boot() - asked_at))):
                 self._owed.setdefault(person_id, []).extend(owed)
                 return
-            await self._journal.finish(owed.pop(0).question)
+            del owed[0]
+            await self._journal.finish(question)
 
 
-def _age(entry: PendingQuestion) -> float:
-    """Seconds since it was asked."""
-    return time.time() - entry.question.address.acknowledged_at
+def _age(question: Question) -> float:
+    """Seconds since it was asked, by the system clock as it stood when the question was read."""
+    return time.time() - question.address.acknowledged_at
+
+
+def _asked_at(question: Question) -> float:
+    """When it was asked, in seconds since boot: nobody can set that clock while the question waits."""
+    return since_boot() - _age(question)
+
+
+def _dated(question: Question, asked_at: float) -> Question:
+    """The question with its time by the system clock as it stands now."""
+    acknowledged_at = time.time() - (since_boot() - asked_at)
+    return replace(question, address=replace(question.address, acknowledged_at=acknowledged_at))
 
 
 def _ago(seconds: float) -> str:
