@@ -52,14 +52,15 @@ class Scene:
         if answer:
             await self.store.answered(number, FinishedAnswer(answer))
 
-    async def take_up(self) -> Sequence[PendingQuestion]:
-        """Take up all of it; what is left after that."""
+    async def take_up(self, left: Sequence[PendingQuestion] | None = None) -> Sequence[PendingQuestion]:
+        """Take up that, or all of it; what is left after that."""
 
         async def again(question: Question, posted: Posted) -> None:
             self.asked_again.append((question, posted))
 
-        left = await self.store.unfinished()
+        left = await self.store.unfinished() if left is None else left
         await self.recovery.take_up(left, count(50), again, lambda: self.stopping)
+        self.store.failure = None
         return await self.store.unfinished()
 
 
@@ -142,7 +143,7 @@ async def test_a_machine_that_booted_in_2100_forgets_nobody() -> None:
     assert "restarted some time ago" in str(scene.place.told[-1])
 
 
-async def test_where_the_start_cannot_be_counted_the_question_waits_for_the_next_one() -> None:
+async def test_where_the_start_cannot_be_counted_the_question_waits() -> None:
     """Else one that ends the process would do so for ever."""
 
     class Ill(MemoryStore):
@@ -209,6 +210,25 @@ async def test_what_is_owed_is_told_with_its_age_whatever_the_clock_was_set_to(
     now = scene.place(Question(9, "well?", ANN, Place(7, 5), ReplyAddress(1, 9, "", 7, False, 0.0)), Posted())
     await scene.recovery.tell_late(ANN.id, now)
     assert "2 hours ago" in str(scene.place.told[0])
+
+
+async def test_a_start_that_could_not_be_counted_is_tried_again_until_it_can() -> None:
+    """By the next start, a person would have waited in vain. The log says once for all of them why."""
+    scene = Scene()
+    await scene.leave(1)
+    await scene.leave(2)
+    scene.store.restart()
+    with capture_logs() as logs:
+        left = await scene.journal.take_over()
+        for _ in range(3):
+            scene.store.failure = StoreError("the disk is full")
+            await scene.take_up(left)
+            left = await scene.journal.take_over()
+            assert len(left) == 2
+    assert [log["reason"] for log in logs if log["log_level"] == "warning"] == ["the disk is full"]
+    await scene.take_up(left)
+    assert [question.address.interaction_id for question, _ in scene.asked_again] == [1, 2]
+    assert await scene.journal.take_over() == ()
 
 
 async def test_a_bug_over_one_keeps_no_other_from_being_taken_up() -> None:

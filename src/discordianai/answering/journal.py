@@ -33,6 +33,8 @@ class Journal:
         self._counts = counts
         self._unread = False
         self._unstored = False
+        self._uncountable = False
+        self._uncounted: list[PendingQuestion] = []
         self._log = structlog.get_logger("discordianai.answering.journal")
 
     async def accept(self, question: Question) -> JournalResult:
@@ -69,7 +71,10 @@ class Journal:
                 await self._store.finish(question.address.interaction_id)
 
     async def take_over(self) -> tuple[PendingQuestion, ...]:
-        """The questions that other processes left, oldest first; none while the store cannot be read."""
+        """The questions that other processes left, oldest first; none while the store cannot be read.
+
+        Those whose start could not be counted come again.
+        """
         try:
             left = await self._store.take_over()
         except StoreError as error:
@@ -79,15 +84,24 @@ class Journal:
             self._unread = True
             return ()
         self._unread = False
-        return left
+        uncounted, self._uncounted = self._uncounted, []
+        return (*uncounted, *left)
 
-    async def count_start(self, question: Question) -> bool:
+    async def count_start(self, entry: PendingQuestion) -> bool:
         """Note that this process starts it; return whether that is stored and the question is still open."""
         try:
-            return await self._store.count_start(question.address.interaction_id)
-        except StoreError as error:
-            self._log.warning("open question waits for the next start", reason=str(error))
+            is_open = await self._store.count_start(entry.question.address.interaction_id)
+        except ClaimLost:  # the other process answers it
             return False
+        except StoreError as error:
+            # Once until one can be counted: all are tried again every few seconds.
+            log = self._log.debug if self._uncountable else self._log.warning
+            log("open questions wait for the database", reason=str(error))
+            self._uncountable = True
+            self._uncounted.append(entry)
+            return False
+        self._uncountable = False
+        return is_open
 
     async def take_back_start(self, question: Question) -> None:
         """Note that the bot is stopping, so that this does not count as a crash caused by the question."""

@@ -59,8 +59,8 @@ class Recovery:
         stopping: Callable[[], bool],
     ) -> None:
         """Deal with each, oldest first and few at a time, until the bot is `stopping`; all are done then."""
-        if left:
-            self._log.info("resuming open questions", questions=len(left))
+        if new := sum(not entry.question.number for entry in left):
+            self._log.info("resuming open questions", questions=new)
         at_once = trio.Semaphore(AT_ONCE)
         asked_at = [_asked_at(entry.question) for entry in left]
 
@@ -78,7 +78,7 @@ class Recovery:
                     at_once.release()
                     return
                 question = _dated(entry.question, moment)
-                question = replace(question, number=next(numbers), protected=True)
+                question = replace(question, number=question.number or next(numbers), protected=True)
                 nursery.start_soon(take, replace(entry, question=question))
 
     async def _take(self, entry: PendingQuestion, answer_again: AnswerAgain) -> None:
@@ -92,7 +92,7 @@ class Recovery:
             await self._give_up(entry, delivery)
             return
         # Before anything else: whatever of this ends the process is not tried for ever.
-        if not await self._journal.count_start(question):
+        if not await self._journal.count_start(entry):
             return
         try:
             told = await self._tell_what_is_known(entry, delivery)
