@@ -2,6 +2,8 @@
 
 import json
 import time
+import tracemalloc
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -17,10 +19,10 @@ from discordianai.providers.error_body import refusal
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.json_values import NotJson, parse
 from discordianai.providers.limits import rate_limits
-from discordianai.providers.port import Decoder, Event, SourceList, TextDelta, UsageReport
+from discordianai.providers.port import Decoder, End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.responses import ResponsesDecoder
 from discordianai.providers.usage_report import MOST_TOKENS
-from discordianai.records import Citation, RateLimits, Usage
+from discordianai.records import Citation, FinishReason, RateLimits, Usage
 from discordianai.waits import LONGEST_WAIT
 from tests.examples import examples
 from tests.json_places import MISSING, JsonPath, changed, places
@@ -257,3 +259,39 @@ def test_a_code_of_many_numbers_is_read_once() -> None:
     for told in ("1111_" * 12 + "!", "1" * 64 + "!", "a1" * 32):
         assert told not in failures.from_response(OPENAI, response, {"param": told}).detail
     assert time.process_time() - start < 1
+
+
+THINKING = {"type": "response.output_text.delta", "output_index": 0, "content_index": 0}
+
+
+def test_thoughts_without_end_are_cut_like_any_other_text() -> None:
+    """Nobody is shown them, but all of an answer's text is kept until it is complete."""
+    decoder = ResponsesDecoder(OPENAI, ())
+    delta = json.dumps({**THINKING, "delta": "<think>" + "hm " * 100_000})
+    events = [event for _ in range(20) for event in decoder.decode(delta)]
+    assert End(FinishReason.LENGTH) in events
+
+
+def long_ids(kind: str) -> tuple[Decoder, Iterator[str]]:
+    """A decoder, and events with ids of half a megabyte each."""
+    ids = (f"{number} {'x' * 500_000}" for number in range(200))
+    if kind == "searches":
+        item = {"type": "web_search_call", "status": "completed"}
+        events = ({"type": "response.output_item.done", "item": {**item, "id": one}} for one in ids)
+        return ResponsesDecoder(OPENAI, ()), map(json.dumps, events)
+    calls = ({"index": number, "id": one, "function": {"name": one}} for number, one in enumerate(ids))
+    chunks = ({"choices": [{"delta": {"tool_calls": [call]}}]} for call in calls)
+    return ChatDecoder(FOREIGN, (WEB_SEARCH,)), map(json.dumps, chunks)
+
+
+@pytest.mark.parametrize("kind", ["searches", "calls"])
+def test_ids_without_end_take_no_memory(kind: str) -> None:
+    decoder, stream = long_ids(kind)
+    tracemalloc.start()
+    try:
+        for data in stream:
+            list(decoder.decode(data))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 2**20

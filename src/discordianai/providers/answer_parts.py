@@ -20,6 +20,9 @@ LONGEST_TITLE = 300
 HIGHEST_NUMBER = 2 * MOST_SOURCES
 """The highest number of a source that a text can cite; a page that is found twice has two."""
 
+LONGEST_ID = 200
+"""Characters of what tells calls apart."""
+
 MOST_OF_ARGUMENTS = 16 * 1024
 """Characters of the arguments of a call. A query has a few dozen."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from discordianai.providers import failures
 from discordianai.providers.answer_parts import (
+    LONGEST_ID,
     MOST_OF_ARGUMENTS,
     BoundedText,
     Sources,
@@ -202,7 +203,7 @@ class _CallKeys:
 
     def of(self, piece_of_call: Json, number: int, name: str, arguments: str) -> tuple[int, int]:
         """The key of the call that this piece belongs to; it is the `number`-th of its chunk."""
-        index, identifier = count(piece_of_call, "index"), text(piece_of_call, "id")
+        index, identifier = count(piece_of_call, "index"), text(piece_of_call, "id")[:LONGEST_ID]
         at = min(number if index is None else index, MOST_CALLS)
         if at in self._ids and self._is_another(at, identifier, name):
             self._numbers[at] += 1

@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from discordianai.providers import failures
-from discordianai.providers.answer_parts import BoundedText, Sources, ThoughtFilter, ToolCalls
+from discordianai.providers.answer_parts import (
+    LONGEST_ID,
+    MOST_TEXT,
+    BoundedText,
+    Sources,
+    ThoughtFilter,
+    ToolCalls,
+)
 from discordianai.providers.error_body import told_error
 from discordianai.providers.errors import ConnectionLost, MalformedAnswer
 from discordianai.providers.json_values import Json, NotJson, count, parse_all, piece, table, tables, text
@@ -138,6 +145,9 @@ def parameters(tool: Tool) -> Json:
 MOST_PARTS = 1000
 """Messages of one answer, and parts of messages."""
 
+MOST_WITH_THOUGHTS = 2 * MOST_TEXT
+"""Characters of an answer with its thoughts, which nobody is shown."""
+
 LONGEST_QUERY = 300
 """Characters of a query that are handed on, to be shown."""
 
@@ -186,6 +196,7 @@ class ResponsesDecoder:
         self._calls = ToolCalls(tools)
         self._sources = Sources()
         self._parts: dict[tuple[int, int], _Part] = {}
+        self._came = 0
         self._last_item: int | None = None
         self._searches: set[str] = set()
         self._text = BoundedText()
@@ -276,7 +287,7 @@ class ResponsesDecoder:
                 yield from self._message(index, item, say=True)
             case "web_search_call":
                 if is_search(item) and len(self._searches) < MOST_PARTS:
-                    self._searches.add(text(item, "id") or str(index))
+                    self._searches.add(text(item, "id")[:LONGEST_ID] or str(index))
                 if query := text(table(item, "action"), "query")[:LONGEST_QUERY]:
                     yield SearchQuery(query)
             case "search_results":
@@ -304,7 +315,8 @@ class ResponsesDecoder:
         said = self._parts.get((index, part)) or _Part()
         if not words or said.done:
             return
-        if len(self._parts) > MOST_PARTS:
+        self._came += len(words)
+        if len(self._parts) > MOST_PARTS or self._came > MOST_WITH_THOUGHTS:
             self._text.full = True
             return
         self._parts[index, part] = said
