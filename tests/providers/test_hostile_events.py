@@ -295,3 +295,22 @@ def test_ids_without_end_take_no_memory(kind: str) -> None:
     finally:
         tracemalloc.stop()
     assert kept < 2**20
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param("[" + "1," * 8000, id="a list"),
+        pytest.param('{"a": [' + "1," * 8000 + "}", id="an object"),
+        pytest.param("[" * 16_000, id="levels"),
+    ],
+)
+def test_the_pieces_of_calls_are_not_read_again_with_each_of_thousands(arguments: str) -> None:
+    """The answers of all others stand still meanwhile."""
+    begun = {"index": 0, "function": {"name": "strange", "arguments": arguments}}
+    further = [{"index": 0, "function": {"name": "strange", "arguments": "}"}}] * 15_000
+    chunk = json.dumps({"choices": [{"delta": {"tool_calls": [begun, *further]}}]})
+    decoder = ChatDecoder(FOREIGN, (WEB_SEARCH,))
+    start = time.process_time()
+    list(decoder.decode(chunk))
+    assert time.process_time() - start < 0.5

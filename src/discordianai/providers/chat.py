@@ -55,6 +55,9 @@ _OTHER_OUTPUT = ("tool_calls", "reasoning_content", "reasoning", "reasoning_deta
 MOST_CALLS = 100
 """Calls of tools that are told apart."""
 
+MOST_LOOKS = 100
+"""Times that the arguments of one call are read, to see whether they are complete: each takes a while."""
+
 
 class ChatCodec:
     """See `Codec`. Only fields that most imitations know are sent."""
@@ -200,6 +203,7 @@ class _CallKeys:
         self._ids: dict[int, str] = {}
         self._arguments: dict[int, str] = {}
         self._numbers: dict[int, int] = {}
+        self._looks: dict[int, int] = {}
 
     def of(self, piece_of_call: Json, number: int, name: str, arguments: str) -> tuple[int, int]:
         """The key of the call that this piece belongs to; it is the `number`-th of its chunk."""
@@ -208,6 +212,7 @@ class _CallKeys:
         if at in self._ids and self._is_another(at, identifier, name):
             self._numbers[at] += 1
             self._ids[at] = self._arguments[at] = ""
+            self._looks[at] = 0
         self._numbers.setdefault(at, 0)
         self._ids[at] = self._ids.get(at) or identifier
         self._arguments[at] = (self._arguments.get(at, "") + arguments)[: MOST_OF_ARGUMENTS + 1]
@@ -216,15 +221,18 @@ class _CallKeys:
     def _is_another(self, at: int, identifier: str, name: str) -> bool:
         if identifier and self._ids[at]:
             return identifier != self._ids[at]
-        return bool(name) and _is_whole(self._arguments[at])
+        return bool(name) and self._is_whole(at)
 
-
-def _is_whole(arguments: str) -> bool:
-    try:
-        parse(arguments)
-    except NotJson:
-        return False
-    return True
+    def _is_whole(self, at: int) -> bool:
+        looks, arguments = self._looks.get(at, 0), self._arguments[at]
+        if looks >= MOST_LOOKS or not arguments.rstrip().endswith("}"):
+            return False
+        self._looks[at] = looks + 1
+        try:
+            parse(arguments)
+        except NotJson:
+            return False
+        return True
 
 
 def _reason(choice: Json) -> str | None:
