@@ -66,6 +66,10 @@ HOSTILE = {
         Fault.raw(b'{"output": "' + b"x" * 65_536, content_type="application/json", times=None),
         "sent an invalid answer",
     ),
+    "a whole answer of a million objects": (
+        Fault.raw(b'{"output": [' + b'{"a": 1},' * 900_000 + b"1]}", content_type="application/json"),
+        "sent an invalid answer",
+    ),
     "a compressed gigabyte": (
         Fault.raw(gzip.compress(b"0" * 2**20) * 1000, headers=(("content-encoding", "gzip"),)),
         "sent an invalid answer",

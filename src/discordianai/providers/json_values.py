@@ -20,6 +20,10 @@ MOST = 10**12
 _DIGITS = re.compile(r"[0-9]{1,13}")
 _SPACE = re.compile(r"\s*")
 
+MOST_MARKS = 200_000
+"""Commas and brackets in a text: it has no more values than these. A small object takes 230 bytes of memory,
+thirty times as many as in the text. An answer of half a million characters of code has half as many marks."""
+
 MOST_VALUES = 1000
 """Objects in one text. Some servers forget the empty line between two events, or between a few."""
 
@@ -29,7 +33,7 @@ class NotJson(Exception):
 
 
 def parse(text: str | bytes) -> Json:
-    """The object. Raises `NotJson` for anything else, nested too deeply included."""
+    """The object. Raises `NotJson` for anything else, nested too deeply and too many values included."""
     return _object(_loaded(text))
 
 
@@ -57,11 +61,19 @@ def parse_all(text: str) -> list[Json]:
 
 
 def _loaded(text: str | bytes) -> object:
+    if _marks(text) > MOST_MARKS:
+        raise NotJson(f"more than {MOST_MARKS} values")
     try:
         value: object = json.loads(text, parse_constant=_absent)
     except (ValueError, RecursionError) as error:
         raise NotJson(type(error).__name__) from None
     return value
+
+
+def _marks(text: str | bytes) -> int:
+    if isinstance(text, str):
+        return sum(map(text.count, ",[{"))
+    return sum(map(text.count, (b",", b"[", b"{")))
 
 
 def _object(value: object) -> Json:
