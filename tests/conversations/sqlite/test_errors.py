@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import stat
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -16,11 +17,16 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
+from discordianai.conversations.accounting import Limit
+from discordianai.conversations.ledger import DailyLimitReached, Ledger
+from discordianai.conversations.options import AccountingOptions
 from discordianai.conversations.sqlite import backup, files
 from discordianai.conversations.sqlite.files import DatabaseLock, bot_is_running
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import KeptInMemory, StoreError
-from tests.conversations.builders import ANN, BOB, DATABASE, QUICK, SLOW, exchange, question
+from discordianai.option import Live
+from discordianai.records import Usage
+from tests.conversations.builders import ANN, BOB, DATABASE, QUICK, SLOW, answer, exchange, question
 
 MOUNT, UNMOUNT = shutil.which("mount"), shutil.which("umount")
 
@@ -113,6 +119,29 @@ async def test_while_the_disk_is_full_memory_goes_on_and_is_written_when_there_i
         assert await store.recent(ANN, 50) == (*exchange(1), *exchange(2), *exchange(3))
         assert len(await store.take_over()) == 1
     assert integrity(path) == "ok"
+
+
+async def test_daily_limits_hold_while_the_disk_is_full(disk: Disk) -> None:
+    """What is charged meanwhile is only in memory; a person could spend without end until there is room."""
+    options = AccountingOptions(person=Limit(tokens=1000))
+    async with open_store(disk.folder / DATABASE, pace=QUICK) as store:
+        ledger = Ledger(store, Live(options), time.time)
+        disk.fill()
+        with pytest.raises(KeptInMemory):
+            await write_until_it_fails(store)
+        for number in (1, 2):
+            charge = ledger.charge(10, 7, "openai", "gpt", Usage(300, 100))
+            with pytest.raises(KeptInMemory):
+                await store.answered(number, replace(answer(number), charges=(charge,)))
+        for person_id, guild_id, tokens in ((10, None, 800), (None, 7, 800), (10, 8, 0), (11, None, 0)):
+            spent = await store.spent(ledger.today, person_id=person_id, guild_id=guild_id)
+            assert spent.tokens == tokens
+        with pytest.raises(DailyLimitReached):
+            async with ledger.reserve(10, 7, "openai", "gpt", Usage(300, 0)):
+                pass
+        disk.empty()
+        await until(lambda: store.health.writable)
+        assert (await store.spent(ledger.today, person_id=10)).tokens == 800
 
 
 async def write_until_it_fails(store: SqliteStore) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from discordianai.conversations.accounting import Charge
 from discordianai.conversations.conversation_key import ConversationKey
 
 MAX_BYTES = 8 * 2**20
@@ -23,8 +24,9 @@ class Write(Generic[Statements]):
 
     `on_commit` is called with their result once it is durable, `on_failure` when it never will be. A write
     that is not `deferrable` fails at once where the database cannot be written. `packed` are the turns that
-    it adds to the conversation `key`; `question` is the interaction whose question it stores; `size` is about
-    how many bytes it keeps in memory beside `packed`; `made_at` is in seconds of the monotonic clock.
+    it adds to the conversation `key`, `charges` those that it adds to the accounts; `question` is the
+    interaction whose question it stores; `size` is about how many bytes it keeps in memory beside `packed`;
+    `made_at` is in seconds of the monotonic clock.
     """
 
     statements: Statements
@@ -33,6 +35,7 @@ class Write(Generic[Statements]):
     deferrable: bool = True
     key: ConversationKey | None = None
     packed: bytes = b""
+    charges: tuple[Charge, ...] = ()
     question: int | None = None
     size: int = 0
     made_at: float = field(default_factory=time.monotonic)

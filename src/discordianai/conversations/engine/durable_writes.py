@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import structlog
 import trio
 
+from discordianai.conversations.accounting import Spent
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.engine.backlog import Backlog, Write
 from discordianai.conversations.engine.outages import Outages
@@ -95,6 +96,15 @@ class DurableWrites(Generic[Statements]):
         for write in (*self._late, *self._backlog):
             if write.key == key:
                 yield write.packed
+
+    def kept_charges(self, day: str, person_id: int | None, guild_id: int | None) -> Spent:
+        """The sum of what memory keeps of that day, of that person and of that server if they are given."""
+        spent = Spent()
+        for charge in (charge for write in (*self._late, *self._backlog) for charge in write.charges):
+            is_theirs = person_id in {None, charge.person_id} and guild_id in {None, charge.guild_id or 0}
+            if is_theirs and charge.day == day:
+                spent = spent.plus(charge.usage, charge.cost)
+        return spent
 
     def is_storing(self, interaction_id: int) -> bool:
         """Whether the question of that interaction is being stored, or kept until it can be."""

@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import structlog
 import trio
@@ -197,6 +198,7 @@ class PostgresStore:
         size = 4 * len(answer.text)
         exchange = answer.exchange
         write = Write(batch, size=size) if exchange is None else _adding(exchange, batch, size)
+        write = replace(write, charges=answer.charges)
         turn: TurnId | None = await self._database.write(write)
         return turn
 
@@ -233,12 +235,13 @@ class PostgresStore:
     async def charge(self, charge: Charge, interaction_id: int | None = None) -> None:
         """See `Accounts.charge`."""
         today = day_of(self._clock())
-        await self._database.write(Write(usage_table.add(charge, interaction_id, today)))
+        batch = usage_table.add(charge, interaction_id, today)
+        await self._database.write(Write(batch, charges=(charge,)))
 
     async def spent(self, day: str, *, person_id: int | None = None, guild_id: int | None = None) -> Spent:
         """See `Accounts.spent`."""
         spent: Spent = await self._database.read(usage_table.spent(day, person_id, guild_id), SUMS_WITHIN)
-        return spent
+        return spent.with_sum(self._database.writes.kept_charges(day, person_id, guild_id))
 
     async def spending(
         self, first_day: str, *, person_id: int | None = None, guild_id: int | None = None

@@ -150,7 +150,9 @@ class SqliteStore:
             self._adding(exchange, lambda c: turns_table.append(c, exchange, max_turns))
         )
 
-    def _adding(self, exchange: QuestionAndAnswer, statements: Statements) -> Write[Statements]:
+    def _adding(
+        self, exchange: QuestionAndAnswer, statements: Statements, charges: tuple[Charge, ...] = ()
+    ) -> Write[Statements]:
         """A write that adds an exchange, also to the cache.
 
         `statements` return None where they added nothing, because the interaction had been answered before.
@@ -161,7 +163,8 @@ class SqliteStore:
         def on_commit(added: object) -> None:
             self._cache.wrote(key, b"" if added is None else packed)
 
-        return Write(statements, on_commit, partial(self._cache.failed, key), key=key, packed=packed)
+        on_failure = partial(self._cache.failed, key)
+        return Write(statements, on_commit, on_failure, key=key, packed=packed, charges=charges)
 
     async def said(self, turn: TurnId) -> StoredQuestion | None:
         """See `ConversationStore.said`."""
@@ -248,9 +251,9 @@ class SqliteStore:
             now=self._clock(),
         )
         if answer.exchange is None:
-            write: Write[Statements] = Write(statements, size=4 * len(answer.text))
+            write: Write[Statements] = Write(statements, charges=answer.charges, size=4 * len(answer.text))
         else:
-            write = self._adding(answer.exchange, statements)
+            write = self._adding(answer.exchange, statements, answer.charges)
         turn: TurnId | None = await self._database.write(write)
         return turn
 
@@ -288,11 +291,12 @@ class SqliteStore:
         statements = partial(
             questions_table.add_charge, interaction_id=interaction_id, charge=charge, now=self._clock()
         )
-        await self._database.write(Write(statements))
+        await self._database.write(Write(statements, charges=(charge,)))
 
     async def spent(self, day: str, *, person_id: int | None = None, guild_id: int | None = None) -> Spent:
         """See `Accounts.spent`."""
-        return await self._database.read(lambda c: usage_table.spent(c, day, person_id, guild_id))
+        stored = await self._database.read(lambda c: usage_table.spent(c, day, person_id, guild_id))
+        return stored.with_sum(self._database.writes.kept_charges(day, person_id, guild_id))
 
     async def spending(
         self, first_day: str, *, person_id: int | None = None, guild_id: int | None = None
