@@ -23,7 +23,7 @@ from discordianai.conversations.options import AccountingOptions
 from discordianai.conversations.sqlite import backup, files
 from discordianai.conversations.sqlite.files import DatabaseLock, bot_is_running
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
-from discordianai.conversations.store import KeptInMemory, StoreError
+from discordianai.conversations.store import ChannelSettings, KeptInMemory, StoreError
 from discordianai.option import Live
 from discordianai.records import Usage
 from tests.conversations.builders import ANN, BOB, DATABASE, QUICK, SLOW, answer, exchange, question
@@ -107,6 +107,9 @@ async def test_while_the_disk_is_full_memory_goes_on_and_is_written_when_there_i
         assert not await store.accept(question(1))
         with pytest.raises(StoreError):
             await store.reset(ANN)
+        with pytest.raises(StoreError) as refused:  # the person is told that it was not done
+            await store.set_channel(1, 7, 10, ChannelSettings("Be a pirate."))
+        assert not isinstance(refused.value, KeptInMemory)
         assert await store.recent(ANN, 50) == (*exchange(1), *exchange(2))
         assert store.health.kept == 3
         await trio.sleep(0.1)
@@ -118,6 +121,7 @@ async def test_while_the_disk_is_full_memory_goes_on_and_is_written_when_there_i
     async with open_store(path, pace=SLOW) as store:
         assert await store.recent(ANN, 50) == (*exchange(1), *exchange(2), *exchange(3))
         assert len(await store.take_over()) == 1
+        assert await store.channels() == {}
     assert integrity(path) == "ok"
 
 

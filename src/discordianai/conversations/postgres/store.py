@@ -263,7 +263,7 @@ class PostgresStore:
     ) -> None:
         """See `GuildRepository.set_channel`."""
         batch = channels_table.set_channel(channel_id, guild_id, person_id, settings)
-        await self._database.write(Write(batch, size=4 * len(settings.persona)))
+        await self._database.write(Write(batch, deferrable=False))
 
     async def identifier_key(self) -> bytes:
         """See `Store.identifier_key`."""

@@ -320,7 +320,7 @@ class SqliteStore:
             person_id=person_id,
             settings=settings,
         )
-        await self._database.write(Write(statements, size=4 * len(settings.persona)))
+        await self._database.write(Write(statements, deferrable=False))
 
     async def identifier_key(self) -> bytes:
         """See `Store.identifier_key`."""
