@@ -26,6 +26,7 @@ from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import ChannelSettings, KeptInMemory, StoreError
 from discordianai.option import Live
 from discordianai.records import Usage
+from discordianai.system_clock import ClockReading
 from tests.conversations.builders import ANN, BOB, DATABASE, QUICK, SLOW, answer, exchange, question
 
 MOUNT, UNMOUNT = shutil.which("mount"), shutil.which("umount")
@@ -556,14 +557,27 @@ def integrity(path: Path) -> object:
         connection.close()
 
 
-async def test_a_question_that_cannot_be_read_keeps_nobody_from_the_others(tmp_path: Path) -> None:
+BOOT = ClockReading.now().boot
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "{half",
+        "[]",
+        '{"quotation": [1]}',
+        pytest.param("[" * 100_000, id="levels"),
+        pytest.param(f'{{"clock": ["{BOOT}", 1{"0" * 400}]}}', id="a number that no clock shows"),
+    ],
+)
+async def test_a_question_that_cannot_be_read_keeps_nobody_from_the_others(tmp_path: Path, more: str) -> None:
     """A disk fault garbled it, or somebody has changed it by hand: no bot ends for that, again and again."""
     path = tmp_path / DATABASE
     async with open_store(path) as store:
         await store.accept(question(1))
         await store.accept(question(2))
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE questions SET more = '{half' WHERE interaction_id = 1")
+        connection.execute("UPDATE questions SET more = ? WHERE interaction_id = 1", [more])
     with capture_logs() as logs:
         async with open_store(path) as store:
             (left,) = await store.take_over()

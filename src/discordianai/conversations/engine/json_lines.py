@@ -49,11 +49,15 @@ def _value(column: str, value: object) -> object:
         return str(value) if value else None
     if column in _TRUTHS:
         return bool(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
     if column in _JSON and isinstance(value, str):
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             value = json.loads(value or "[]")
         if column == "attachments" and isinstance(value, list):
             return [dict(zip(_FILE, file, strict=False)) for file in value if isinstance(file, list)]
     if (column == "at" or column.endswith("_at")) and isinstance(value, float):
-        return datetime.fromtimestamp(value, UTC).isoformat()
+        with suppress(ValueError, OverflowError, OSError):
+            return datetime.fromtimestamp(value, UTC).isoformat()
+        return str(value)
     return value

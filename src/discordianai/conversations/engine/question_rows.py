@@ -87,7 +87,8 @@ def readable(clock: ClockReading, columns: Sequence[Any]) -> PendingQuestion | N
     """
     try:
         return pending(clock, *columns)
-    except (ValueError, TypeError, KeyError, AttributeError):  # the error would quote the row
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        # The error would quote the row.
         import structlog  # here: the operator's commands do without it, and start sooner
 
         structlog.get_logger("discordianai.conversations").error("a stored question is unreadable")
