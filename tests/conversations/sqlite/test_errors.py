@@ -494,6 +494,21 @@ async def test_a_row_that_nobody_wrote_is_damage(tmp_path: Path) -> None:
         assert "is damaged" in store.health.reason
 
 
+async def test_where_the_row_of_bookkeeping_is_missing_a_start_makes_it_anew(tmp_path: Path) -> None:
+    """What people said is worth more than a few counters."""
+    path = tmp_path / DATABASE
+    async with open_store(path, pace=SLOW) as store:
+        await store.append(ANN, exchange(1))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM bookkeeping")
+    async with open_store(path, pace=QUICK) as store:
+        key = await store.identifier_key()
+        assert await store.identifier_key() == key
+        assert await store.recent(ANN, 50) == exchange(1)
+        assert await store.reset(ANN)
+        assert store.health.writable
+
+
 async def test_a_second_bot_is_refused_and_named_the_first(tmp_path: Path) -> None:
     path = tmp_path / DATABASE
     async with open_store(path, pace=SLOW) as store:

@@ -3,6 +3,12 @@
 import sqlite3
 
 
+def complete(connection: sqlite3.Connection) -> None:
+    """Make the row anew where a fault of the disk has removed it; all that is lost are counters and a key."""
+    if connection.execute("SELECT 1 FROM bookkeeping").fetchone() is None:
+        connection.execute("INSERT INTO bookkeeping (id, purges, probes) VALUES (1, 0, 0)")
+
+
 def probe(connection: sqlite3.Connection) -> None:
     """Change an unused value, to see whether the file accepts writes."""
     connection.execute("UPDATE bookkeeping SET probes = probes + 1")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from discordianai import safe_files
-from discordianai.conversations.sqlite import files
+from discordianai.conversations.sqlite import bookkeeping_table, files
 from discordianai.conversations.sqlite.migrations import Report, migrate, no_report, tables, version
 from discordianai.conversations.store import StoreError
 
@@ -81,6 +81,7 @@ def open_connections(path: Path, report: Report = no_report) -> Connections:
         opened.append(connect(path, cache_kib=2048))
         migrate(opened[0], report)
         _touch_every_table(opened[0])
+        bookkeeping_table.complete(opened[0])
         opened.extend(connect(path, cache_kib=1024) for _ in range(READERS))
         opened.append(connect(path, cache_kib=256, busy_timeout=CHECKPOINT_TIMEOUT))
         log, index = files.log_of(path), files.index_of(path)
