@@ -509,6 +509,27 @@ async def test_where_the_row_of_bookkeeping_is_missing_a_start_makes_it_anew(tmp
         assert store.health.writable
 
 
+async def test_where_the_folder_was_removed_the_database_that_is_begun_anew_is_locked_as_before(
+    tmp_path: Path,
+) -> None:
+    """Else two bots would write into one file."""
+    path = tmp_path / "folder" / DATABASE
+    path.parent.mkdir()
+    async with open_store(path, pace=QUICK) as store:
+        shutil.rmtree(path.parent)
+        await until(lambda: not store.health.writable)
+        with pytest.raises(KeptInMemory):
+            await store.append(ANN, exchange(1))
+        path.parent.mkdir()
+        await until(lambda: store.health.writable)
+        assert await store.recent(ANN, 50) == exchange(1)
+        assert bot_is_running(path)
+        with pytest.raises(StoreError, match="in use by another bot"):
+            async with open_store(path):
+                pass
+    assert not bot_is_running(path)
+
+
 async def test_a_second_bot_is_refused_and_named_the_first(tmp_path: Path) -> None:
     path = tmp_path / DATABASE
     async with open_store(path, pace=SLOW) as store:

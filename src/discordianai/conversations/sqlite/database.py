@@ -182,6 +182,7 @@ class Database:
         return self._open()
 
     def _open(self) -> Connections:
+        self._lock = self._lock.renewed()
         if not files.is_foreign(self._path):
             files.tighten(self._path, self._log)
         with logged_migration(self._ask_for_time) as report:

@@ -129,6 +129,7 @@ class DatabaseLock:
     """
 
     def __init__(self, database: Path, patience: float = 0.0) -> None:
+        self._database = database
         self._descriptor = _open(database)
         try:
             _lock(self._descriptor, patience)
@@ -145,6 +146,15 @@ class DatabaseLock:
         except BaseException:
             os.close(self._descriptor)
             raise
+
+    def renewed(self) -> "DatabaseLock":
+        """The lock; another one where its file was removed, perhaps with its folder. Raises as a new one."""
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(self._descriptor), lock_path(self._database).lstat()):
+                return self
+        lock = DatabaseLock(self._database)
+        self.release()
+        return lock
 
     def release(self) -> None:
         """Release it for the next bot."""
