@@ -11,8 +11,9 @@ EARLIEST = 1_767_225_600.0
 """The beginning of 2026. This program is younger, so that a clock before it is wrong: a machine without a
 battery boots with 1970."""
 
-IMPOSSIBLE_AGE = 10 * 365 * 86_400.0
-"""Seconds. Nothing that this program has stored is that old: the machine has started with a wrong clock."""
+IMPOSSIBLE_AGE = 5 * 365 * 86_400.0
+"""Seconds. Nothing that this program has stored is that old: the machine has started with a wrong clock, a
+decade ahead for example."""
 
 
 def since_boot() -> float:

@@ -76,3 +76,16 @@ async def test_a_question_that_was_left_is_as_old_as_it_is_after_a_restart_with_
             (left,) = await store.take_over()
     before, after = asked.address.acknowledged_at, left.question.address.acknowledged_at
     assert after - before == pytest.approx(jump, abs=1)
+
+
+@pytest.mark.parametrize("years", [-50, 6, 10, 60])
+async def test_a_start_with_a_clock_that_is_years_wrong_deletes_nothing(tmp_path: Path, years: int) -> None:
+    """Nobody knows until it is corrected; then all is remembered as before."""
+    options, said = ConversationOptions(ttl_days=30), exchange(1, time.time() - 86_400)
+    async with open_store(tmp_path / DATABASE, options, pace=SLOW) as store:
+        await store.append(ANN, said)
+    wrong = time.time() + years * 365 * 24 * HOUR
+    async with open_store(tmp_path / DATABASE, options, pace=STEPS, clock=lambda: wrong) as store:
+        await store.maintenance.remove_expired()
+    async with open_store(tmp_path / DATABASE, options, pace=STEPS) as store:
+        assert await store.recent(ANN, 50) == said
