@@ -7,16 +7,19 @@ from pathlib import Path
 
 import httpx
 import pytest
+import trio
 
 from discordianai.conversations.sqlite.store import SqliteStore
 from discordianai.conversations.store import StoreError
 from discordianai.discord.commands import history
 from discordianai.discord.commands.command import CommandReply, Handler, Invocation
 from discordianai.discord.discord_statistics import DiscordCounter
+from discordianai.discord.interactions import command_runner
 from discordianai.discord.interactions.command_runner import (
     NO_FILE,
     NOT_SHOWN,
     STORE_ILL,
+    STORE_SLOW,
     TOO_MUCH,
     CommandRunner,
 )
@@ -176,3 +179,16 @@ async def test_who_pressed_a_button_that_is_not_run_keeps_what_they_read(
     assert texts == (["page 1", f"-# {TOO_MUCH}"] if in_place else [f"-# {TOO_MUCH}"])
     assert bool(interaction.messages[0].components) is in_place
     assert interaction.messages[-1].private
+
+
+async def test_who_waits_for_a_disk_that_hangs_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise nothing would end the thinking: after a quarter of an hour, Discord takes no answer."""
+    monkeypatch.setattr(command_runner, "HANDLE_WITHIN", 0.1)
+
+    async def handle(_invocation: Invocation, _services: object) -> CommandReply:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    with trio.fail_after(10):
+        (message,) = (await scene.run(handle)).messages
+    assert message.content == STORE_SLOW

@@ -32,7 +32,13 @@ from discordianai.guard import Guard
 NO_FILE = "Discord didn't accept the file here. Try again in a direct message to me."
 NOT_SHOWN = "Discord had trouble, so I couldn't show you the result. Please try again in a few minutes."
 STORE_ILL = "My memory isn't working right now, so I couldn't do that. Please try again in a few minutes."
+STORE_SLOW = (
+    "My memory is taking very long, so I can't tell whether that was done. Please try again in a few minutes."
+)
 TOO_MUCH = "I have too much to do right now, so I didn't do that. Please try again in a minute."
+
+HANDLE_WITHIN = 60.0
+"""Seconds for what a command does, which is little. Nothing else ends the wait for a disk that hangs."""
 
 REFUSE_WITHIN = 5.0
 """Seconds; after that, the reason why a message is not answered comes too late to be useful."""
@@ -102,8 +108,12 @@ class CommandRunner:
 
     async def _run(self, wanted: RunCommand) -> None:
         log = self._log.bind(command=wanted.name)
+        reply = CommandReply(STORE_SLOW)
         try:
-            reply = await wanted.handler(wanted.invocation, self._services)
+            with trio.move_on_after(HANDLE_WITHIN) as scope:
+                reply = await wanted.handler(wanted.invocation, self._services)
+            if scope.cancelled_caught:
+                log.warning("command took too long")
         except StoreError as error:
             log.warning("command failed", reason=str(error))
             reply = CommandReply(STORE_ILL)
