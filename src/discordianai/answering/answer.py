@@ -10,6 +10,7 @@ from discordianai.answering.reply import AnswerEnd
 from discordianai.conversations.accounting import Charge, Spent, dollars
 from discordianai.dispatch.dispatcher import QueuePosition
 from discordianai.dispatch.refusals import DeadlinePassed
+from discordianai.growing_text import GrowingText
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.port import (
     End,
@@ -51,17 +52,17 @@ class AnswerSoFar:
     has_sources: bool = False
     route: Route | None = None
     spent: list[ProviderUsage] = field(default_factory=list)
-    pieces: list[str] = field(default_factory=list)
+    written: GrowingText = field(default_factory=GrowingText)
 
     @property
     def text(self) -> str:
         """The text so far."""
-        return "".join(self.pieces)
+        return str(self.written)
 
     @property
     def says_something(self) -> bool:
         """Whether there is anything to read."""
-        return any(piece.strip() for piece in self.pieces)
+        return bool(self.text.strip())
 
     @property
     def complete(self) -> bool:
@@ -77,7 +78,7 @@ class AnswerSoFar:
                 pass
             case TextDelta(text):
                 self._heard()
-                self.pieces.append(text)
+                self.written.append(text)
             case UsageReport(usage):
                 self._heard().usage = usage
             case End(reason):

@@ -9,6 +9,7 @@ here depends on the provider.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from discordianai.growing_text import GrowingText
 from discordianai.providers import failures
 from discordianai.providers.answer_parts import (
     LONGEST_ID,
@@ -171,18 +172,15 @@ _STATUS_OF_EVENT = {
 class _Part:
     """The text so far of one part of a message; complete once it is `done`."""
 
-    pieces: list[str] = field(default_factory=list)
+    text: GrowingText = field(default_factory=GrowingText)
     length: int = 0
     done: bool = False
 
     def rest(self, words: str) -> str:
-        """What `words`, the complete text, has more; nothing if it is another text, or was complete before.
-
-        The pieces are joined only for a text that is as long as they are.
-        """
+        """What `words`, the complete text, has more; nothing if it is another one, or was complete before."""
         if self.done or len(words) <= self.length:
             return ""
-        return words[self.length :] if words.startswith("".join(self.pieces)) else ""
+        return words[self.length :] if words.startswith(str(self.text)) else ""
 
 
 class ResponsesDecoder:
@@ -320,7 +318,7 @@ class ResponsesDecoder:
             self._text.full = True
             return
         self._parts[index, part] = said
-        said.pieces.append(words)
+        said.text.append(words)
         said.length += len(words)
         if words := self._thoughts.take(words):
             yield from self._show(index, words)
