@@ -115,6 +115,7 @@ MARKDOWN = {
     "hosts": "a.example ",
     "hosts in other scripts": "é.é è.è ",
     "hosts in links": "[é.é](https://",
+    "Punycode in links": "[xn--80ak6aa92e.com](https://",
     "many hosts in links": "[é.é è.è ê.ê ē.ē](https://",
     "hosts, brackets": "[é.é è.è]",
     "dots": "a.",

@@ -1,6 +1,7 @@
 """How a host is shown: in its own script if it cannot be mistaken for another, else in Punycode."""
 
 import unicodedata
+from functools import lru_cache
 
 import idna
 import regex
@@ -60,6 +61,7 @@ def comparable_host(host: str) -> str:
     return ".".join(_from_punycode(label) for label in labels)
 
 
+@lru_cache(maxsize=256)
 def _from_punycode(label: str) -> str:
     if not label.startswith("xn--") or not label.isascii():
         return label
