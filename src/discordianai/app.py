@@ -198,7 +198,7 @@ def _make_bot(
     clock = instruments.clock
     reader = AttachmentReader(discord.http, settings.discord.api_url, live.part(_attachment_limits), clock)
     journal = Journal(store, instruments.counts)
-    deliver = Deliveries(options, offer.searches, answer_service, journal, api, reader)
+    deliver = Deliveries(options, offer.searches, answer_service, journal, api, reader, clock)
     tasks = QuestionTasks(
         answer_service,
         deliver,

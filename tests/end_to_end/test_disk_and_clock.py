@@ -1,6 +1,8 @@
 """The disk and the clock of the machine misbehave under the running bot."""
 
 import errno
+import re
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,8 @@ import trio
 
 from discordianai.sandbox.discord import person
 from discordianai.sandbox.launcher import open_bot
+from discordianai.sandbox.providers import Fault
+from discordianai.sandbox.providers.provider_faults import FaultKind
 from discordianai.sandbox.providers.scripted_answers import compose
 from tests.conversations.disk_faults import Faults, make_faults
 from tests.end_to_end.conftest import RESTARTED, Scene, Stage, said
@@ -109,3 +113,17 @@ async def test_a_clock_that_jumps_under_the_bot_is_logged_once_and_disturbs_nobo
         faults.set()
         await logged(scene, "system clock corrected")
         assert scene.log().count("system clock jumped") == 1
+
+
+async def test_since_when_a_model_thinks_is_told_whatever_the_clock_jumped_to(
+    stage: Stage, faults: Faults
+) -> None:
+    """Discord would show that it began ten years from now."""
+    async with stage(environment=faults.environment) as scene:
+        faults.set(clock_ahead=10 * YEARS)
+        scene.sandbox.openai.misbehave(Fault(FaultKind.STALL, after=0))
+        interaction = await scene.sandbox.discord.invoke("ask", {"prompt": "why is snow white?"})
+        await interaction.wait_until(lambda i: "Thinking" in i.text)
+        told = re.search(r"<t:(\d+):R>", interaction.text)
+        assert told
+        assert abs(time.time() - int(told[1])) < 60

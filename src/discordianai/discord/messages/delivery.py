@@ -6,6 +6,7 @@ stored all take the same way, within the same limits.
 """
 
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
@@ -73,7 +74,10 @@ class _Destination:
 
 
 class Deliveries:
-    """Makes the delivery of each question. With `can_search`, the web is offered below an answer."""
+    """Makes the delivery of each question. With `can_search`, the web is offered below an answer.
+
+    `clock` tells the time of day.
+    """
 
     def __init__(
         self,
@@ -83,6 +87,7 @@ class Deliveries:
         journal: Journal,
         api: DiscordApi,
         reader: AttachmentReader,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.options = options
         self.can_search = can_search
@@ -90,6 +95,7 @@ class Deliveries:
         self.journal = journal
         self.api = api
         self.reader = reader
+        self.clock = clock
         self.pace = EditPace(options.now.edit_interval)
 
     def __call__(self, question: Question, posted: Posted) -> "DiscordDelivery":
@@ -229,6 +235,7 @@ class DiscordDelivery:
             rest=where.rest,
             can_search=self._shared.can_search,
             may_attach=self._question.may_attach,
+            clock=self._shared.clock,
         )
 
     async def _tell_elsewhere(self, words: str) -> None:

@@ -91,7 +91,7 @@ class DiscordReply:
         self._below = ""  # the sources and the small print, once the answer is closed
         self._tail = GrowingText()  # what follows the messages that are full
         self._heading = ""  # for whom the answer is, where nothing else tells
-        self._status = ReplyStatus()
+        self._status = ReplyStatus(options.clock)
         self._shown = MessageLook()  # what the newest message shows
         self._next_edit = -math.inf  # of the newest message
         self._too_long = False

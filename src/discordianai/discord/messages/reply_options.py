@@ -1,5 +1,6 @@
 """How a reply is shown: how often its messages are edited, how many it may have, and who is told of what."""
 
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class ReplyOptions:
     of those that a former process has written, in order. `rest` takes what the place does not take any more.
     `most_without_file` is for answers that come in messages because Discord takes no file; `tell` says a
     sentence to the person where it takes nothing of an answer's end. Without `may_attach`, it is as if
-    Discord took no files.
+    Discord took no files. `clock` tells the time of day.
     """
 
     pace: EditPace
@@ -76,3 +77,4 @@ class ReplyOptions:
     may_attach: bool = True
     most_without_file: int = MOST_WITHOUT_FILE
     tell: Callable[[str], Awaitable[object]] = _nobody
+    clock: Callable[[], float] = time.time

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 
 import trio
 
@@ -12,9 +13,13 @@ SILENCE = 5.0
 
 
 class ReplyStatus:
-    """The newest status counts; `text` is in Discord's Markdown, and empty before the first."""
+    """The newest status counts; `text` is in Discord's Markdown, and empty before the first.
 
-    def __init__(self) -> None:
+    `clock` tells the time of day.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self.text = ""
         self.due_at = math.inf
         """When, on trio's clock, `tell_thinking` is due."""
@@ -34,7 +39,7 @@ class ReplyStatus:
     def think(self) -> None:
         """The model thinks, which is told if it lasts."""
         if not self._searching:
-            self._thinks_since = time.time()
+            self._thinks_since = self._clock()
             self.due_at = trio.current_time() + SILENCE
 
     def tell_thinking(self) -> None:
