@@ -494,6 +494,20 @@ async def test_a_row_that_nobody_wrote_is_damage(tmp_path: Path) -> None:
         assert "is damaged" in store.health.reason
 
 
+async def test_a_file_that_another_program_has_locked_is_called_that_and_no_slow_disk(
+    tmp_path: Path,
+) -> None:
+    """The log says it once."""
+    path = tmp_path / DATABASE
+    async with open_store(path, pace=SLOW) as store:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other, capture_logs() as logs:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(KeptInMemory, match="another program holds it locked"):
+                await store.append(ANN, exchange(1))
+        assert not store.health.slow
+        assert [log["event"] for log in logs] == ["conversations are kept in memory only"]
+
+
 async def test_where_the_row_of_bookkeeping_is_missing_a_start_makes_it_anew(tmp_path: Path) -> None:
     """What people said is worth more than a few counters."""
     path = tmp_path / DATABASE

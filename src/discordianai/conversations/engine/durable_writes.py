@@ -205,7 +205,8 @@ class DurableWrites(Generic[Statements]):
 
     def _settle(self, write: Write[Statements], outcome: WriteOutcome, seconds: float) -> WriteOutcome:
         """Call what follows a write; return the outcome for its caller."""
-        self._slow.note(seconds)
+        if outcome.error is None:
+            self._slow.note(seconds)
         self._no_longer_storing(write)
         if write in self._late:
             self._late.remove(write)
