@@ -1,10 +1,13 @@
 """What was said in a server is dropped after the bot has left it, and only then."""
 
+import pytest
 import trio
 import trio.testing
 
+from discordianai.conversations import guilds
 from discordianai.conversations.guilds import ChannelSettingsCache, GuildList, GuildRetention
 from discordianai.conversations.options import ConversationOptions
+from discordianai.conversations.store import KeptInMemory, StoreError
 from discordianai.option import Live
 from tests.doubles.store import MemoryStore
 
@@ -25,6 +28,38 @@ async def test_only_a_complete_list_of_servers_says_that_the_others_were_left() 
             retention.note(GuildList(frozenset(guild_ids), frozenset({0} if complete else ())))
             await trio.testing.wait_all_tasks_blocked()
             assert await store.present() == present
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_list_that_cannot_be_stored_is_stored_when_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Discord sends no other, and the data of a server that nobody knows of would never be deleted."""
+    monkeypatch.setattr(guilds, "STORE_AGAIN_AFTER", 0.01)
+    store = MemoryStore()
+    retention = GuildRetention(store, ChannelSettingsCache(store), Live(ConversationOptions()))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(retention.run)
+        store.failure = StoreError("the disk is full")
+        retention.note(GuildList(frozenset({5, 6}), frozenset({0})))
+        await trio.testing.wait_all_tasks_blocked()
+        store.failure = None
+        await trio.sleep(0.1)
+        assert await store.present() == {5, 6}
+        nursery.cancel_scope.cancel()
+
+
+async def test_of_a_list_that_is_kept_in_memory_nothing_is_left_out() -> None:
+    class Full(MemoryStore):
+        async def joined(self, guild_id: int) -> None:
+            await super().joined(guild_id)
+            raise KeptInMemory("the disk is full")
+
+    store = Full()
+    retention = GuildRetention(store, ChannelSettingsCache(store), Live(ConversationOptions()))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(retention.run)
+        retention.note(GuildList(frozenset({5, 6, 7}), frozenset({0})))
+        await trio.testing.wait_all_tasks_blocked()
+        assert await store.present() == {5, 6, 7}
         nursery.cancel_scope.cancel()
 
 

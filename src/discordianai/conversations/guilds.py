@@ -9,7 +9,13 @@ import structlog
 import trio
 
 from discordianai.conversations.options import ConversationOptions
-from discordianai.conversations.store import ChannelSettings, GuildRepository, Store, StoreError
+from discordianai.conversations.store import (
+    ChannelSettings,
+    GuildRepository,
+    KeptInMemory,
+    Store,
+    StoreError,
+)
 from discordianai.guard import Guard
 from discordianai.option import Live
 from discordianai.records import Place
@@ -56,6 +62,8 @@ class ChannelSettingsCache:
 
 
 LOOK_EVERY = 3600.0
+STORE_AGAIN_AFTER = 10.0
+"""Seconds between two looks for servers that were left, and between two tries to store a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +124,29 @@ class GuildRetention:
                     await self._store_news(guilds)
 
     async def _store_news(self, guilds: GuildList) -> None:
-        try:
-            if await self._learn(guilds):
-                await self._drop_left()  # where there is no grace, nobody waits for the next look
-        except StoreError as error:
-            self._log.warning("server list not stored", reason=str(error))
+        """Try until it is stored: the data of a server that nobody knows of would never be deleted."""
+        log = self._log.warning
+        while True:
+            try:
+                if await self._learn(guilds):
+                    await self._drop_left()  # where there is no grace, nobody waits for the next look
+            except StoreError as error:
+                log("server list not stored yet", reason=str(error))
+                log = self._log.debug
+                await trio.sleep(STORE_AGAIN_AFTER)
+            else:
+                return
 
     async def _learn(self, guilds: GuildList) -> bool:
         """Store it; whether a server was left."""
         known = await self._store.present()
         for guild_id in guilds.guild_ids - known:
-            await self._store.joined(guild_id)
+            with suppress(KeptInMemory):
+                await self._store.joined(guild_id)
         left = guilds.left(known)
         for guild_id in left:
-            await self._store.left(guild_id)
+            with suppress(KeptInMemory):
+                await self._store.left(guild_id)
             self._log.info("bot removed from a server", grace_days=self._options.now.grace_days)
         return bool(left)
 
