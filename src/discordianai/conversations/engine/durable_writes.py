@@ -28,6 +28,8 @@ from discordianai.metric import Latency
 LAST_TRY = 5.0
 """Seconds to write what is still kept in memory when the bot ends."""
 
+TOO_MANY = "changes kept in memory are lost: there are too many"
+
 Statements = TypeVar("Statements")
 _Contra = TypeVar("_Contra", contravariant=True)
 
@@ -234,7 +236,11 @@ class DurableWrites(Generic[Statements]):
         if not write.deferrable:
             write.on_failure()
             return StoreError(self._health.reason)
+        lost = self._backlog.lost
         self._backlog.add(write)
+        if self._backlog.lost > lost and TOO_MANY not in self._logged:
+            self._log.error(TOO_MANY)
+            self._logged.add(TOO_MANY)
         return KeptInMemory(self._health.reason)
 
     def _keep_late(self, write: Write[Statements], *, queued: bool) -> StoreError:
