@@ -8,6 +8,7 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
+from discordianai.answering.answer import INTERNAL_ERROR
 from discordianai.answering.journal import Journal
 from discordianai.answering.open_questions import QuestionCounter
 from discordianai.answering.recovery import (
@@ -238,6 +239,21 @@ async def test_a_bug_over_one_keeps_no_other_from_being_taken_up() -> None:
     scene.place.fails = [ZeroDivisionError("a bug")]
     await scene.take_up()
     assert [question.address.interaction_id for question, _ in scene.asked_again] == [2]
+
+
+@pytest.mark.parametrize("open_", [True, False])
+async def test_after_a_bug_the_person_is_told_and_not_left_to_the_next_start(open_: bool) -> None:
+    scene = Scene()
+
+    async def fails(what: str) -> None:
+        await trio.lowlevel.checkpoint()
+        if what != "apologise":
+            raise ZeroDivisionError("a bug")
+
+    scene.place.open, scene.place.waits = open_, fails
+    await scene.leave(answer="because")
+    assert await scene.take_up() == ()
+    assert scene.place.told == [("apologise", 50, f"{INTERNAL_ERROR} (error 50)")]
 
 
 async def test_few_are_worked_on_at_once_oldest_first_and_none_once_the_bot_stops() -> None:

@@ -13,7 +13,7 @@ import structlog
 import trio
 from structlog.contextvars import bind_contextvars
 
-from discordianai.answering.answer import numbered
+from discordianai.answering.answer import INTERNAL_ERROR, numbered
 from discordianai.answering.delivery import Deliver, Delivery
 from discordianai.answering.journal import Journal
 from discordianai.conversations.pending_questions import PendingQuestion, Posted
@@ -94,12 +94,17 @@ class Recovery:
         # Before anything else: whatever of this ends the process is not tried for ever.
         if not await self._journal.count_start(entry):
             return
+        told, guard = True, Guard(self._log, "bug while resuming a question", error=question.number)
         try:
-            told = await self._tell_what_is_known(entry, delivery)
+            with guard:
+                told = await self._tell_what_is_known(entry, delivery)
         except trio.Cancelled:
             await self._journal.take_back_start(question)
             raise
-        if not told:
+        if guard.failed:  # as it would the next time
+            await delivery.apologise(numbered(INTERNAL_ERROR, question))
+            await self._journal.finish(question)
+        elif not told:
             await answer_again(question, entry.posted)
 
     async def _tell_what_is_known(self, entry: PendingQuestion, delivery: Delivery) -> bool:

@@ -216,6 +216,7 @@ class DiscordDelivery:
 
     async def _show_whole(self, text: str, where: _Destination) -> None:
         async with open_reply(where.messages, self._question, self._reply_options(where)) as reply:
+            self._reply = reply
             reply.write(text)
             reply.close(AnswerEnd())
             try:
