@@ -1,6 +1,7 @@
 """Small answers over real sockets: whatever comes, it is bounded in size and time."""
 
 import gzip
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,7 @@ import trio
 
 from discordianai import bounded_http
 from discordianai.bounded_http import BodyOutOfBounds
+from discordianai.discord.messages.rest import json_of
 
 Answer = Callable[[trio.SocketStream], Awaitable[None]]
 
@@ -102,3 +104,16 @@ async def test_what_is_compressed_is_not_unpacked() -> None:
 async def test_an_answer_within_bounds_comes_whole() -> None:
     response = await ask(small)
     assert (response.json(), response.headers["x-a"]) == ({"a": 1}, "1")
+
+
+def test_whatever_discord_answers_takes_little_memory() -> None:
+    """A small object takes thirty times as much as in the text, and a second is long for all others."""
+    value = b'{"a":1},'
+    body = b'{"id": "1", "x": [' + value * (bounded_http.MOST_BYTES // len(value) - 4) + b"1]}"
+    tracemalloc.start()
+    try:
+        assert json_of(httpx.Response(200, content=body)) is not None
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 40 * 2**20

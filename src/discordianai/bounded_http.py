@@ -7,8 +7,8 @@ for ever. Providers' answers, which are streamed, have bounds of their own (`pro
 import anyio
 import httpx
 
-MOST_BYTES = 4 * 2**20
-"""Discord's largest objects have some ten kilobytes."""
+MOST_BYTES = 2**20
+"""Discord's largest objects have some ten kilobytes. JSON can take thirty times as much in memory."""
 
 BODY_WITHIN = 15.0
 """Seconds for a body, from the head of the response on."""
