@@ -141,6 +141,23 @@ async def test_a_probe_that_is_being_answered_has_all_its_time(autojump_clock: M
     assert (await ask(asked)).error is None
 
 
+async def test_one_question_that_fails_again_and_again_keeps_no_other_away(autojump_clock: MockClock) -> None:
+    """It may be what fails: as where a gateway gives its answer up each time, and no other's."""
+    failing: list[Step] = [20.0, Overloaded(OPENAI, "504")]
+    asked = dispatcher(FakeProvider(failing, failing, failing, ["fine"]))
+    assert isinstance((await ask(asked)).error, Overloaded)
+    assert (await ask(asked, person="bob")).error is None
+
+
+async def test_an_accident_long_after_an_outage_is_retried(autojump_clock: MockClock) -> None:
+    """Nobody has asked meanwhile. As the first request of a morning may meet a connection that is dead."""
+    down, lost = [Overloaded(OPENAI, "503")], [ConnectionLost(OPENAI, "reset")]
+    asked = dispatcher(FakeProvider(down, down, down, lost, ["fine"]))
+    assert isinstance((await ask(asked)).error, Overloaded)
+    await trio.sleep(3600)
+    assert (await ask(asked)).error is None
+
+
 @pytest.mark.parametrize(
     ("error", "seconds", "next_try"),
     [

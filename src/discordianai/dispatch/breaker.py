@@ -85,8 +85,9 @@ class BreakerReason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class BreakerOptions:
     """It opens when at least `minimum` requests ended in `window` seconds, and this `rate` of them failed; or
-    when `in_a_row` failed with no answer between them, the last more than a `window` after the first: where
-    little is asked, there are never so many.
+    when as many questions as `in_a_row` failed with no answer between them, the last more than a `window`
+    after the first: where little is asked, there are never so many. One that is tried again counts once: it
+    may be what fails.
 
     Then it probes every `interval` seconds, or as long after a probe as that one took, up to `longest_pause`.
     After a refusal that holds for all requests the interval doubles with each probe that fails: from
@@ -191,9 +192,18 @@ class Breaker:
             self._close()
 
     def leave(
-        self, now: float, *, failed: bool | None, probe: bool, refusal: LastingRefusal | None = None
+        self,
+        now: float,
+        *,
+        failed: bool | None,
+        probe: bool,
+        refusal: LastingRefusal | None = None,
+        again: bool = False,
     ) -> None:
-        """A request has ended. `failed` None says nothing about the provider, as when a person cancels."""
+        """A request has ended. `failed` None says nothing about the provider, as when a person cancels.
+
+        `again`: its question had failed before.
+        """
         probe_failed = probe and self.state is not BreakerState.CLOSED and (failed or refusal is not None)
         if probe:
             self._probing = False
@@ -205,11 +215,11 @@ class Breaker:
         elif failed is None:
             return
         elif self.state is BreakerState.CLOSED:
-            self._count(now, failed)
+            self._count(now, failed, again=again)
         elif probe:
             self._close()
 
-    def _count(self, now: float, failed: bool) -> None:
+    def _count(self, now: float, failed: bool, *, again: bool) -> None:
         self._requests.append((now, failed))
         self._failures += failed
         while self._requests[0][0] <= now - self._options.window:
@@ -219,7 +229,7 @@ class Breaker:
             return
         if not self._in_a_row:
             self._failing_since = now
-        self._in_a_row += 1
+        self._in_a_row += not again
         if self._fails_often() or self._fails_always(now):
             self._refuse(LastingRefusal(BreakerReason.FAILURES), now, latest=True)
 

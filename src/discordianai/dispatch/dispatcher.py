@@ -206,7 +206,7 @@ class Dispatcher:
                 while not await self._granted(entry, told_after):
                     yield QueuePosition(self._queue.position(entry))
                     told_after = NEXT_POSITION
-                probe = this.enter_context(self._health.question())
+                probe = this.enter_context(self._health.question(again=number > 1))
                 self._counter.waited.note(trio.current_time() - entry.since)
                 this.attempt = this.enter_context(self._begin(entry, request, log, probe=probe))
                 next_event = self._opening(request, this)

@@ -129,8 +129,11 @@ class ProviderHealth:
             await self._opened.wait()
 
     @contextmanager
-    def question(self) -> Iterator[bool]:
-        """A question's request, from whose end everything is learned; yields whether it is the probe."""
+    def question(self, *, again: bool = False) -> Iterator[bool]:
+        """A question's request, from whose end everything is learned; yields whether it is the probe.
+
+        `again`: the question had failed before.
+        """
         self.check()  # it may have opened while the question waited
         probe = self._breaker.enter(trio.current_time())
         if probe:
@@ -147,7 +150,8 @@ class ProviderHealth:
             raise
         finally:
             with self._watched():
-                self._breaker.leave(trio.current_time(), failed=failed, probe=probe, refusal=lasting)
+                now = trio.current_time()
+                self._breaker.leave(now, failed=failed, probe=probe, refusal=lasting, again=again)
 
     @contextmanager
     def side_request(self) -> Iterator[None]:
