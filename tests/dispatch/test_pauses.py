@@ -141,6 +141,22 @@ async def test_a_probe_that_is_being_answered_has_all_its_time(autojump_clock: M
     assert (await ask(asked)).error is None
 
 
+async def test_a_provider_whose_answers_always_begin_late_is_found_well_by_the_first_probe(
+    autojump_clock: MockClock,
+) -> None:
+    """As one that sends whole answers, or loads its model first: a wait that is usual is no silence."""
+    late: list[Step] = [50.0, "a word"]
+    asked = dispatcher(
+        FakeProvider(late, [ConnectionLost(OPENAI, "refused")], late),
+        breaker=BreakerOptions(minimum=1),
+        dispatch=DispatchOptions(max_attempts=1),
+    )
+    for error in (None, ConnectionLost, None):
+        ended = await ask(asked)
+        assert isinstance(ended.error, error) if error else ended.error is None
+        await trio.sleep(20)
+
+
 async def test_one_question_that_fails_again_and_again_keeps_no_other_away(autojump_clock: MockClock) -> None:
     """It may be what fails: as where a gateway gives its answer up each time, and no other's."""
     failing: list[Step] = [20.0, Overloaded(OPENAI, "504")]

@@ -92,6 +92,8 @@ class Attempt:
         self._log = log
         self._began = trio.current_time()
         self._texts: list[str] = []
+        self.silent = True
+        """Whether nothing of an answer has come."""
         self._any_event = self._settled = self._called = False
         self._outcome = RequestOutcome.STOPPED
         self.probe = probe
@@ -119,6 +121,7 @@ class Attempt:
 
     def see(self, event: Event) -> None:
         """Learn from an event."""
+        self.silent = False
         match event:
             case LimitsReport(limits):
                 self._budget.believe(limits, trio.current_time())

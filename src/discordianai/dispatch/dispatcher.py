@@ -281,6 +281,8 @@ class Dispatcher:
 
     def _see(self, attempt: Attempt, event: Event) -> None:
         shown = attempt.shown
+        if attempt.silent:
+            self._health.first_sign(attempt.seconds)
         attempt.see(event)
         if attempt.shown and (attempt.probe or not shown):
             self._health.first_words(probe=attempt.probe)

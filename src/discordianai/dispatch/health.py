@@ -1,5 +1,6 @@
 """A provider's health: what each failure says of it, and the circuit breaker that follows from that."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -38,6 +39,9 @@ REFUSALS = {
 }
 """Answers that can hold for every request; the last two where they ask for a pause."""
 
+
+LATEST = 10
+"""Answers by which it is judged how long a provider usually is silent at first."""
 
 SOON_AGAIN = 30.0
 """Seconds after the end of a pause within which the next one continues it."""
@@ -86,6 +90,7 @@ class ProviderHealth:
         self._refuse_waiting = refuse_waiting
         self._breaker = Breaker(options)
         self._pauses = _Pauses()
+        self._silences: deque[float] = deque(maxlen=LATEST)
         self._opened = trio.Event()
         self.refusals = 0
 
@@ -105,8 +110,15 @@ class ProviderHealth:
 
     @property
     def patience(self) -> float:
-        """Seconds that a probe waits for the first sign of an answer; see `BreakerOptions`."""
-        return self._breaker.patience
+        """Seconds that a probe waits for the first sign of an answer; see `BreakerOptions`.
+
+        Some send nothing until the answer is whole: what is usual there is no silence.
+        """
+        return max(self._breaker.patience, 2 * max(self._silences, default=0.0))
+
+    def first_sign(self, seconds: float) -> None:
+        """Anything of an answer has come, so many seconds after it was asked for."""
+        self._silences.append(seconds)
 
     def delay(self) -> float:
         """Seconds for which the breaker lets no question through."""
