@@ -99,7 +99,13 @@ class Scene:
         return "".join(self.texts)
 
     def events(
-        self, text: str, wanted: Provider | None = None, *, search: bool = False, files: bool = False
+        self,
+        text: str,
+        wanted: Provider | None = None,
+        *,
+        search: bool = False,
+        files: bool = False,
+        seconds: float = 300.0,
     ) -> AsyncGenerator[AnswerEvent, None]:
         def request(_provider: Provider, model: str) -> ChatRequest:
             return ChatRequest(model, (*HISTORY, Turn(Role.USER, text)))
@@ -112,7 +118,7 @@ class Scene:
         name = wanted.name if wanted else None
         inquiry = Inquiry(text, HISTORY, "a conversation", name, search=search, files=files)
         return self.provider_chain.events(
-            ChainRequest(inquiry, request, reserve, trio.current_time() + 300, 1)
+            ChainRequest(inquiry, request, reserve, trio.current_time() + seconds, 1)
         )
 
 
@@ -239,6 +245,33 @@ async def test_while_a_breaker_is_open_the_other_provider_answers_with_a_note() 
     assert scene.routes[-1].note == "OpenAI couldn't answer, so Perplexity did."
     with pytest.raises(BreakerOpen, match="breaker"):
         await scene.ask(wanted=OPENAI)
+
+
+@pytest.mark.parametrize("seconds", [20.0, 60.0])
+async def test_silence_takes_no_more_than_half_of_a_questions_time_where_another_one_may_answer(
+    autojump_clock: trio.testing.MockClock, seconds: float
+) -> None:
+    """Also where its own timeout is longer than what a question has. Who wants no other one waits."""
+    scene = Scene([[0.9 * seconds, "late"]], attempts=3)
+    events = scene.events("why?", seconds=seconds)
+    assert "found" in "".join([event.text async for event in events if isinstance(event, TextDelta)])
+    assert trio.current_time() <= seconds / 2 + 1.0
+    assert len(scene.openai.requests) == 1
+    events = scene.events("why?", OPENAI, seconds=seconds)
+    assert "late" in "".join([event.text async for event in events if isinstance(event, TextDelta)])
+    events = scene.events("why?", seconds=seconds)  # by now, so late is usual
+    assert "late" in "".join([event.text async for event in events if isinstance(event, TextDelta)])
+
+
+async def test_nobody_is_given_up_for_another_one_that_would_not_be_asked(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Whose breaker is open: what was slow would have answered."""
+    scene = Scene([[50.0, "late"]], [[QuotaExhausted(PERPLEXITY, "402")]])
+    with pytest.raises(QuotaExhausted):
+        await scene.ask("why?", PERPLEXITY)
+    events = scene.events("why?", seconds=60.0)
+    assert "late" in "".join([event.text async for event in events if isinstance(event, TextDelta)])
 
 
 async def test_what_each_provider_may_cost_is_reserved_before_it_is_asked() -> None:

@@ -174,6 +174,18 @@ async def test_an_accident_long_after_an_outage_is_retried(autojump_clock: MockC
     assert (await ask(asked)).error is None
 
 
+async def test_a_provider_that_is_silent_until_each_deadline_is_not_waited_for_for_ever(
+    autojump_clock: MockClock,
+) -> None:
+    """Its own timeout is longer than what a question has. One that had only a moment says nothing of it."""
+    asked = dispatcher(FakeProvider([1000.0, "never"]))
+    for _ in range(9):
+        assert isinstance((await ask(asked, 10.0)).error, DeadlinePassed)
+    for _ in range(3):
+        assert isinstance((await ask(asked, 40.0)).error, DeadlinePassed)
+    assert isinstance((await ask(asked, 40.0)).error, BreakerOpen)
+
+
 @pytest.mark.parametrize(
     ("error", "seconds", "next_try"),
     [

@@ -2,7 +2,7 @@
 one if one fails before any text.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 
@@ -75,7 +75,8 @@ class ProviderChain:
         while True:
             shown, called = False, False
             try:
-                async with aclosing(self._try(choice, call, note, asked)) as events:
+                others = self._others_may_answer(choice, failed, asked.inquiry)
+                async with aclosing(self._try(choice, call, note, asked, others=others)) as events:
                     async for event in events:
                         if isinstance(event, ToolCall):
                             call, called = event, True
@@ -90,6 +91,11 @@ class ProviderChain:
             except ProviderError as error:
                 failed[choice.provider.name] = error
                 choice, note = self._after(error, choice, failed, asked, shown=shown)
+
+    def _others_may_answer(self, choice: Choice, failed: Collection[str], inquiry: Inquiry) -> bool:
+        """Whether another provider is there to help if this one fails."""
+        instead = self._router.instead(choice, {*failed, choice.provider.name}, inquiry)
+        return instead is not None and self._dispatchers[instead.provider.name].is_well
 
     async def _decide(self, asked: ChainRequest) -> tuple[ChainRequest, Sequence[AnswerEvent]]:
         """The question with what a model decides about it, where it is to, and the events of that."""
@@ -136,7 +142,7 @@ class ProviderChain:
         return instead, f"{choice.provider.label} couldn't answer, so {instead.provider.label} did."
 
     async def _try(
-        self, choice: Choice, call: ToolCall | None, note: str, asked: ChainRequest
+        self, choice: Choice, call: ToolCall | None, note: str, asked: ChainRequest, *, others: bool
     ) -> AsyncGenerator[AnswerEvent, None]:
         provider = choice.provider
         dispatcher = self._dispatchers[provider.name]
@@ -150,7 +156,7 @@ class ProviderChain:
         yield Route(provider, request.model, choice.why, note)
         patience = HELD_BACK if choice.tools else 0
         async with (
-            dispatcher.stream(request, asked.deadline) as events,
+            dispatcher.stream(request, asked.deadline, others=others) as events,
             aclosing(_held_back(events, patience)) as held,
         ):
             async for event in held:

@@ -109,6 +109,11 @@ class Dispatcher:
         """The model that answers unless a request names another."""
         return self._provider.model
 
+    @property
+    def is_well(self) -> bool:
+        """Whether its breaker lets every question through."""
+        return self._health.closed
+
     def expected(self, request: ChatRequest) -> Usage:
         """About how many tokens the request will take."""
         return self._estimator.expected(request)
@@ -159,14 +164,15 @@ class Dispatcher:
 
     @asynccontextmanager
     async def stream(
-        self, request: ChatRequest, deadline: float = math.inf
+        self, request: ChatRequest, deadline: float = math.inf, *, others: bool = False
     ) -> AsyncIterator[AsyncIterator[Event | QueuePosition]]:
         """The answer's events, as they come. The slot is held until the block is left, however it is left.
 
-        All waits end at `deadline`, on trio's clock; what is certain to take longer is refused at once.
+        All waits end at `deadline`, on trio's clock; what is certain to take longer is refused at once. Where
+        `others` may answer instead, silence takes at most half of the time that is left.
         Iterating raises the errors of `ChatProvider.stream` and of `refusals`.
         """
-        async with aclosing(self._events(request, deadline)) as events:
+        async with aclosing(self._events(request, deadline, others=others)) as events:
             yield events
 
     @contextmanager
@@ -188,7 +194,7 @@ class Dispatcher:
                 yield attempt
 
     async def _events(
-        self, request: ChatRequest, deadline: float
+        self, request: ChatRequest, deadline: float, *, others: bool
     ) -> AsyncGenerator[Event | QueuePosition, None]:
         """Try until text, or a call of a tool, has come; neither is ever begun again.
 
@@ -208,14 +214,14 @@ class Dispatcher:
                     told_after = NEXT_POSITION
                 probe = this.enter_context(self._health.question(again=number > 1))
                 self._counter.waited.note(trio.current_time() - entry.since)
-                this.attempt = this.enter_context(self._begin(entry, request, log, probe=probe))
+                this.attempt = attempt = this.enter_context(self._begin(entry, request, log, probe=probe))
                 next_event = self._opening(request, this)
-                given_up_at = trio.current_time() + self._health.patience if probe else math.inf
-                while event := await self._before(deadline, given_up_at, next_event):
+                given_up_at = self._end_of_silence(deadline, probe=probe, others=others)
+                while event := await self._before(deadline, given_up_at, attempt, next_event):
                     given_up_at = math.inf
-                    self._see(this.attempt, event)
+                    self._see(attempt, event)
                     yield event
-                this.attempt.succeed()
+                attempt.succeed()
                 return
 
     @asynccontextmanager
@@ -287,14 +293,25 @@ class Dispatcher:
         if attempt.shown and (attempt.probe or not shown):
             self._health.first_words(probe=attempt.probe)
 
+    def _end_of_silence(self, deadline: float, *, probe: bool, others: bool) -> float:
+        now = trio.current_time()
+        patience = self._health.patience if probe else math.inf
+        half = max((deadline - now) / 2, self._health.usual_patience)
+        return now + min(patience, half if others else math.inf)
+
     async def _before(
-        self, deadline: float, given_up_at: float, call: Callable[[], Awaitable[Event | None]]
+        self,
+        deadline: float,
+        given_up_at: float,
+        attempt: Attempt,
+        call: Callable[[], Awaitable[Event | None]],
     ) -> Event | None:
         with trio.CancelScope(deadline=min(deadline, given_up_at)):
             return await call()
         if given_up_at < deadline:
-            raise TimedOut(self.provider, "the probe was not answered")
-        raise DeadlinePassed(self.provider, "the answer was not complete")
+            raise TimedOut(self.provider, "no sign of an answer in time")
+        silent = attempt.silent and attempt.seconds >= self._options.breaker.patience
+        raise DeadlinePassed(self.provider, "the answer was not complete", silent)
 
     def _pause_before_retry(
         self, error: ProviderError, number: int, deadline: float, took: float

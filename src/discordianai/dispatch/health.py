@@ -110,11 +110,13 @@ class ProviderHealth:
 
     @property
     def patience(self) -> float:
-        """Seconds that a probe waits for the first sign of an answer; see `BreakerOptions`.
+        """Seconds that a probe waits for the first sign of an answer; see `BreakerOptions`."""
+        return max(self._breaker.patience, self.usual_patience)
 
-        Some send nothing until the answer is whole: what is usual there is no silence.
-        """
-        return max(self._breaker.patience, 2 * max(self._silences, default=0.0))
+    @property
+    def usual_patience(self) -> float:
+        """Seconds within which it would be too early to call it silent: some send only whole answers."""
+        return 2 * max(self._silences, default=0.0)
 
     def first_sign(self, seconds: float) -> None:
         """Anything of an answer has come, so many seconds after it was asked for."""
@@ -156,8 +158,7 @@ class ProviderHealth:
             failed = False
             self._limit.succeeded()
         except ProviderError as error:
-            # Of a question whose deadline has passed, the provider may have had only a moment.
-            failed = None if isinstance(error, DeadlinePassed) else isinstance(error, UNHEALTHY)
+            failed = _failed(error)
             lasting = self._learn(error, probe=probe)
             raise
         finally:
@@ -232,3 +233,10 @@ class ProviderHealth:
         self._refuse_waiting()
         self._opened.set()
         self._opened = trio.Event()
+
+
+def _failed(error: ProviderError) -> bool | None:
+    """None where the error says nothing about the provider."""
+    if isinstance(error, DeadlinePassed):  # it may have had only a moment
+        return True if error.silent else None
+    return isinstance(error, UNHEALTHY)

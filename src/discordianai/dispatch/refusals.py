@@ -26,7 +26,9 @@ class QueueFull(ProviderError):
 
 @dataclass(eq=False)
 class DeadlinePassed(ProviderError):
-    """The question has taken as long as a question may."""
+    """The question has taken as long as a question may. `silent`: of the provider nothing came for long."""
+
+    silent: bool = False
 
     helped_by_others = False
     sentence = "This took too long, so I gave up."
