@@ -334,3 +334,18 @@ async def test_pages_with_403_between_other_answers_are_no_ban(autojump_clock: M
         limits.note(403, {}, None, WRITE)
         limits.note(200, {}, {}, WEBHOOK)
     await limits.enter(WRITE)
+
+
+async def test_a_probe_that_has_to_wait_for_the_pace_is_sent_when_that_allows_it(
+    autojump_clock: MockClock,
+) -> None:
+    """Where the pause is shorter than the gap between two requests: one that was not sent is no probe."""
+    for paced in (True, False):
+        limits, began = ApplicationLimits(clock=trio.current_time), trio.current_time()
+        for _ in range(0 if paced else SLOW_ABOVE + 1):
+            limits.note(403, {}, {"code": 50013}, Call("PATCH /messages/ID"))
+        while not limits.take(WRITE):
+            pass  # as many as may be sent at once
+        limits.note(429, {}, {"global": True, "retry_after": 0.01}, WRITE)
+        await limits.enter(WRITE, 60.0)
+        assert trio.current_time() - began < 2.0

@@ -175,13 +175,13 @@ class ApplicationLimits:
         now = self._clock()
         with self._lock:
             self._forget_old(now)
-            if wait := self._hold(now):
-                return wait
             gap = self._paced_until - AT_ONCE / REQUESTS_PER_SECOND if call.as_bot else -math.inf
             if len(self._invalid) > SLOW_ABOVE:
                 gap = max(gap, self._next_slow)
-            if gap > now:
-                return gap - now
+            if wait := max(self._hold(now), gap - now, 0.0):
+                return wait
+            if self._reason is not None:
+                self._probe_sent = now
             if call.as_bot:
                 self._paced_until = max(self._paced_until, now) + 1.0 / REQUESTS_PER_SECOND
             self._next_slow = now + SLOW_GAP
@@ -207,7 +207,6 @@ class ApplicationLimits:
             return 0.0
         if now < self._probe_sent + PROBE_WITHIN:  # its answer tells
             return min(self._probe_sent + PROBE_WITHIN - now, 0.25)
-        self._probe_sent = now
         return 0.0
 
     @contextmanager
