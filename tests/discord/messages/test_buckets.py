@@ -255,3 +255,26 @@ async def test_a_notice_is_not_sent_again_before_discord_takes_it(
         assert not await failure_notice.say(api, address, "It failed.", person_id=5)
     assert trio.current_time() - began < 1.0
     assert len(discord.came) <= 4  # each of its ways once
+
+
+@pytest.mark.parametrize(
+    "answer", [(429, {}, {"retry_after": 600.0}), (503, {"retry-after": "600"}, "a page")]
+)
+async def test_an_edit_that_may_be_left_out_is_not_tried_before_discord_takes_it(
+    autojump_clock: trio.testing.MockClock, answer: Answer
+) -> None:
+    """As an answer streams, edits are tried whenever there is room, in a channel and at an interaction."""
+    address = ReplyAddress(1, 2, "token", 3, private=False, acknowledged_at=0.0)
+    for place in (
+        lambda api: ChannelMessages(api, 1, original=5),
+        lambda api: InteractionWebhook(api, address),
+    ):
+        discord, began = Discord([answer, TAKEN]), trio.current_time()
+        async with discord.api() as api:
+            messages = place(api)
+            while len(discord.came) < 2:
+                try:
+                    await messages.try_edit(5, {"content": "hi"})
+                except MessagesBusy:
+                    await trio.sleep(1.0)
+        assert discord.came[1] - began >= 600.0

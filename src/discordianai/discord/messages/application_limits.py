@@ -125,11 +125,20 @@ class ApplicationStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One kind of request: `kind` in one channel is refused as a whole. None where no channel is involved."""
+    """One kind of request: `kind` in one channel is refused as a whole. None where no channel is involved.
+
+    It is closed for a while in one channel, or at one interaction.
+    """
 
     kind: str
     channel_id: int | None = None
     as_bot: bool = True
+    interaction_id: int | None = None
+
+    @property
+    def place(self) -> int | None:
+        """Where it is closed as a whole."""
+        return self.channel_id or self.interaction_id
 
 
 ACKNOWLEDGEMENT = Call("POST /callback", as_bot=False)
@@ -234,7 +243,9 @@ class ApplicationLimits:
                 self._invalid.append(now)
                 if call is ACKNOWLEDGEMENT:
                     self._next_acknowledgement = now + SLOW_GAP
-            refused = status == 429 and self._note_429(headers, body, call, now)
+            refused = status == 429 and self._note_429(headers, body, now)
+            if call is not None and not refused and (status == 429 or status >= 500):
+                self._close(call, wait_of(headers, body if isinstance(body, Mapping) else {}), now)
             if not (self._note_page(status, headers, body, now) or refused):
                 self._note_passed(now)
             if status == 403 and call is not None and isinstance(body, Mapping):  # no page of Cloudflare's
@@ -254,7 +265,7 @@ class ApplicationLimits:
         self._begin_hold(HoldReason.BANNED, now + max(wait or 0.0, UNNAMED_HOLD), now)
         return True
 
-    def _note_429(self, headers: Mapping[str, str], body: object, call: Call | None, now: float) -> bool:
+    def _note_429(self, headers: Mapping[str, str], body: object, now: float) -> bool:
         """Whether it holds for the application."""
         page = not isinstance(body, Mapping) and "x-ratelimit-scope" not in headers
         told = body if isinstance(body, Mapping) else {}
@@ -267,12 +278,15 @@ class ApplicationLimits:
         if _is_global(headers, told):
             self._begin_hold(HoldReason.GLOBAL, now + max(wait or 1.0, self._least_global(now)), now)
             return True
-        if wait is not None and wait > LONGEST_PAUSE and call is not None and call.channel_id is not None:
-            if len(self._closed) >= MOST_REFUSALS:
-                self._closed = {key: until for key, until in self._closed.items() if until > now}
-            if len(self._closed) < MOST_REFUSALS:
-                self._closed[call.kind, call.channel_id] = now + wait
         return False
+
+    def _close(self, call: Call, wait: float | None, now: float) -> None:
+        if wait is None or wait <= LONGEST_PAUSE or call.place is None:
+            return
+        if len(self._closed) >= MOST_REFUSALS:
+            self._closed = {key: until for key, until in self._closed.items() if until > now}
+        if len(self._closed) < MOST_REFUSALS:
+            self._closed[call.kind, call.place] = now + wait
 
     def _least_global(self, now: float) -> float:
         """Seconds; longer each time, while the limit holds on when its named time is over."""
@@ -308,9 +322,9 @@ class ApplicationLimits:
 
         And `MessagesBusy` where it is known for how long it will be.
         """
-        if call.channel_id is None:
+        if call.place is None:
             return
-        now, key = self._clock(), (call.kind, call.channel_id)
+        now, key = self._clock(), (call.kind, call.place)
         until, reason = self._refusals.get(key, (-math.inf, ""))
         if now < until:
             self._spared += 1

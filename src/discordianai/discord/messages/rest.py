@@ -125,7 +125,7 @@ class Endpoint:
         self._client = api.client
         self._limits = api.limits
         self._as_bot = as_bot
-        self._channel_id = names.get("channel")
+        self._channel_id, self._interaction_id = names.get("channel"), names.get("interaction")
         self._base = f"{api.url}{path}"
         self._headers = {"Authorization": f"Bot {api.token}"} if as_bot else {}
         self._log = structlog.get_logger("discordianai.discord.messages.rest").bind(**names)
@@ -189,7 +189,8 @@ class Endpoint:
             return await self._send(call, method, path, body, ())
 
     def _call(self, method: str, path: str, body: Body | None, files: Sequence[File]) -> Call:
-        return Call(kind_of(method, path, body, files), self._channel_id, as_bot=self._as_bot)
+        kind = kind_of(method, path, body, files)
+        return Call(kind, self._channel_id, self._as_bot, self._interaction_id)
 
     async def _send(
         self, call: Call, method: str, path: str, body: Body | None, files: Sequence[File]
