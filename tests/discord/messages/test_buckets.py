@@ -278,3 +278,14 @@ async def test_an_edit_that_may_be_left_out_is_not_tried_before_discord_takes_it
                 except MessagesBusy:
                     await trio.sleep(1.0)
         assert discord.came[1] - began >= 600.0
+
+
+@pytest.mark.parametrize("seconds", [7.0, 600.0])
+async def test_a_notice_is_not_sent_again_before_an_error_of_discords_is_said_to_be_over(
+    autojump_clock: trio.testing.MockClock, seconds: float
+) -> None:
+    address = ReplyAddress(1, 2, "token", 3, private=True, acknowledged_at=0.0, message_id=7)
+    discord = Discord([(503, {"retry-after": f"{seconds:.0f}"}, "a page"), TAKEN])
+    async with discord.api() as api:
+        assert await failure_notice.say(api, address, "It failed.", person_id=5) is (seconds < 20)
+    assert all(later - discord.came[0] >= seconds for later in discord.came[1:])

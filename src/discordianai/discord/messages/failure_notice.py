@@ -106,8 +106,9 @@ async def _send(api: DiscordApi, method: str, path: str, body: Body | None = Non
         else:
             if response.is_success:
                 return True
-            wait = wait_of(response.headers, answer or {}) or 0.0 if response.status_code == 429 else 0.0
-            again = wait <= WITHIN and (response.status_code == 429 or response.status_code >= 500)
+            later = response.status_code == 429 or response.status_code >= 500
+            wait = wait_of(response.headers, answer or {}) or 0.0
+            again = later and wait <= WITHIN
         log.warning("failure notice rejected", reason=reason, attempt=attempt)
         if not again:
             return False
