@@ -289,3 +289,20 @@ async def test_a_notice_is_not_sent_again_before_an_error_of_discords_is_said_to
     async with discord.api() as api:
         assert await failure_notice.say(api, address, "It failed.", person_id=5) is (seconds < 20)
     assert all(later - discord.came[0] >= seconds for later in discord.came[1:])
+
+
+@pytest.mark.parametrize("seconds", [60.0, 600.0])
+async def test_a_notice_waits_for_the_end_of_a_ban_as_answers_do(
+    autojump_clock: trio.testing.MockClock, seconds: float
+) -> None:
+    """Else nobody would be told of what has failed, or was dropped, meanwhile."""
+    address, began = ReplyAddress(1, 2, "token", 3, private=True, acknowledged_at=0.0), trio.current_time()
+    discord = Discord([TAKEN])
+    async with discord.api() as api:
+        api.limits.note(429, {"retry-after": f"{seconds:.0f}"}, None)
+        assert await failure_notice.say(api, address, "It failed.", person_id=5)
+        api.limits.note(429, {"retry-after": f"{seconds:.0f}"}, None)
+        assert await failure_notice.follow_up(api, address, "It was not done.")
+        api.limits.note(429, {"retry-after": f"{seconds:.0f}"}, None)
+        assert await failure_notice.say_directly(api, 5, "It failed.")
+    assert [round(at - began) for at in discord.came[:2]] == [seconds, 2 * seconds]

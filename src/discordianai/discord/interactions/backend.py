@@ -28,7 +28,7 @@ CANCEL_WITHIN = 1.0
 """Seconds that the acknowledgement of a Stop waits to learn what it did."""
 
 COMMANDS = QueueBounds(running=40, running_each=2, waiting=200, waiting_each=20, seconds=VALID_FOR)
-APOLOGIES = QueueBounds(running=10, running_each=2, waiting=1000, waiting_each=40, seconds=60.0)
+APOLOGIES = QueueBounds(running=10, running_each=2, waiting=1000, waiting_each=40, seconds=VALID_FOR)
 REFUSALS = QueueBounds(running=40, running_each=1, waiting=50, waiting_each=1, seconds=60.0)
 """Classes of work, each with separate limits, so that none takes the place of another: commands, messages to
 people whose command is not run, and refusals in channels. An exported file may have 8 MB.

@@ -22,7 +22,10 @@ ATTEMPTS, PAUSE = 3, 1.0
 """Tries, and seconds between them."""
 
 WITHIN = 20.0
-"""Seconds for all of it."""
+"""Seconds for all of it, beside the time for which nothing may be sent at all."""
+
+LONGEST_HOLD = 15 * 60.0
+"""Seconds of that which are waited for: an interaction takes no words any more then."""
 
 _BELOW_CHANNEL = re.compile(r"/channels/(?P<id>\d+)(?P<path>/.*)")
 
@@ -46,7 +49,7 @@ async def say(
         newest = f"{_webhook(address)}/messages/@original"
     body: Body = {"content": f"-# {words}", "components": [], "allowed_mentions": {"parse": []}}
     told = False
-    with trio.move_on_after(WITHIN):
+    with trio.move_on_after(_within(api)):
         if newest and not shown and await _send(api, "PATCH", newest, body):
             return True
         told = await _say_below(api, address, body, f"{heading_for(person_id)}-# {words}")
@@ -79,9 +82,14 @@ async def follow_up(api: DiscordApi, address: ReplyAddress, words: str) -> bool:
     """Write `words` for this person alone, below what is there; return whether Discord accepted them."""
     path = f"{_webhook(address)}?wait=true"
     body = {"content": f"-# {words}", "flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
-    with trio.move_on_after(WITHIN):
+    with trio.move_on_after(_within(api)):
         return await _send(api, "POST", path, body)
     return False
+
+
+def _within(api: DiscordApi, seconds: float = WITHIN) -> float:
+    """That many from when something may be sent again, as during a ban."""
+    return seconds + min(api.limits.held_for, LONGEST_HOLD)
 
 
 async def _send(api: DiscordApi, method: str, path: str, body: Body | None = None) -> bool:
@@ -92,7 +100,7 @@ async def _send(api: DiscordApi, method: str, path: str, body: Body | None = Non
     for attempt in range(1, ATTEMPTS + 1):
         wait = 0.0
         try:
-            await api.limits.enter(call, WITHIN)
+            await api.limits.enter(call, _within(api))
             request = api.client.build_request(method, api.url + path, headers=as_bot, json=body)
             with api.limits.probing():
                 response = await bounded_http.send(api.client, request)
@@ -137,7 +145,7 @@ async def say_directly(api: DiscordApi, person_id: int, words: str) -> bool:
         log.info("direct message not sent", reason="this person, or too many people, had one just now")
         return False
     opening = Endpoint(api, "/users/@me", Bucket(), as_bot=True)
-    with trio.move_on_after(DIRECTLY_WITHIN):
+    with trio.move_on_after(_within(api, DIRECTLY_WITHIN)):
         try:
             channel = await opening.insist("POST", "/channels", {"recipient_id": str(person_id)})
             there = ChannelMessages(api, id_of(channel))
