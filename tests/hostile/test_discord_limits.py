@@ -73,3 +73,20 @@ async def test_answers_outlast_503s_for_each_edit(scene: Scene) -> None:
         for interaction in asked:
             assert "You asked: “Go.”" in await told(interaction, 60.0)
         discord.clear_failures()
+
+
+@played
+async def test_answers_and_replies_outlast_an_outage_of_half_a_minute(scene: Scene) -> None:
+    """Each request fails meanwhile; there are few, and everybody has what they asked for after it."""
+    discord = scene.sandbox.discord
+    async with endured(scene):
+        asked = [await discord.invoke("ask", {"prompt": "Go."}, user=person(790 + n)) for n in range(3)]
+        discord.fail_next("/webhooks/", 503, 10_000)
+        asked += [await discord.invoke("ask", {"prompt": "Go."}, user=person(795 + n)) for n in range(3)]
+        listed = await discord.invoke("help", user=person(799))
+        await trio.sleep(30.0)
+        discord.clear_failures()
+        for interaction in asked:
+            assert "You asked: “Go.”" in await told(interaction, 60.0)
+        with trio.fail_after(60):
+            await listed.wait_until(lambda each: "/ask" in each.text)

@@ -291,6 +291,29 @@ async def test_a_notice_is_not_sent_again_before_an_error_of_discords_is_said_to
     assert all(later - discord.came[0] >= seconds for later in discord.came[1:])
 
 
+async def test_what_must_arrive_outlasts_an_outage_of_discords(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Of a minute and a half, and is not sent very often meanwhile; a thread is not waited for as long."""
+    began = trio.current_time()
+
+    class Away(Discord):
+        async def answer(self, request: httpx.Request) -> httpx.Response:
+            response = await super().answer(request)
+            if trio.current_time() - began < 90.0:
+                raise httpx.ConnectError("refused", request=request)
+            return response
+
+    discord = Away([TAKEN])
+    async with discord.api() as api:
+        with pytest.raises(MessagesBusy):
+            await ChannelMessages(api, 1).open_thread("why?")
+        assert trio.current_time() - began < 20.0
+        await ChannelMessages(api, 1).create({"content": "hi"})
+    assert trio.current_time() - began < 120.0
+    assert len(discord.came) <= 20
+
+
 @pytest.mark.parametrize("seconds", [60.0, 600.0])
 async def test_a_notice_waits_for_the_end_of_a_ban_as_answers_do(
     autojump_clock: trio.testing.MockClock, seconds: float

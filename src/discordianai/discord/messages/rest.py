@@ -1,6 +1,7 @@
 """Discord's REST API, with httpx on the trio thread: routes, each with its rate-limit bucket."""
 
 import json
+import math
 import re
 import time
 from collections.abc import Sequence
@@ -39,10 +40,14 @@ from discordianai.dispatch.budget import RateWindow
 from discordianai.waits import named_wait, now_of
 
 ATTEMPTS = 6
-"""Attempts of a request that must arrive: with their pauses, about half a minute of trouble at Discord."""
+"""Attempts of a request that must arrive, at least."""
+
+LONGEST_BETWEEN = 15.0
+"""Seconds between two of them, where Discord names none."""
 
 LONGEST_ASKED = 120.0
-"""Seconds that a message waits at most where Discord asks for it: a longer wait is told at once."""
+"""Seconds that a message waits at most where Discord asks for it: a longer wait is told at once. So long it
+outlasts trouble at Discord, too."""
 
 LONGEST_COUNT = 9
 """Digits that a believable number of requests may have."""
@@ -153,10 +158,11 @@ class Endpoint:
         """Send a request, again and again while that may help. Raises `MessageError`.
 
         Waiting for a limit of the whole application does not count as an attempt. What Discord asks to wait
-        for this one alone is waited for up to `within` seconds each time.
+        for this one alone is waited for up to `within` seconds each time; and for that long it is sent again
+        while Discord cannot take it.
         """
         call = self._call(method, path, body, files)
-        attempt, end = 0, trio.current_time() + LONGEST_WAIT
+        attempt, troubled_until, end = 0, math.inf, trio.current_time() + LONGEST_WAIT
         while True:
             try:
                 self._limits.check(call)  # before it waits for others
@@ -169,12 +175,14 @@ class Endpoint:
                     raise
             except MessagesBusy as error:
                 attempt += 1
+                now = trio.current_time()
+                troubled_until = min(troubled_until, now + within)
                 if error.wait > within and not self._as_bot:  # the channel may take it
                     raise MessagesExpired(str(error)) from error
-                if attempt == ATTEMPTS or error.wait > within:
+                if error.wait > within or (attempt >= ATTEMPTS and now >= troubled_until):
                     raise
                 self._log.debug("trying again", reason=str(error), attempt=attempt)
-                await trio.sleep(max(error.wait, 0.25 * 2**attempt))
+                await trio.sleep(max(error.wait, min(0.25 * 2**attempt, LONGEST_BETWEEN)))
 
     async def request(self, method: str, path: str, body: Body | None = None, within: float = 0.0) -> Body:
         """Send a request once, or not at all where the limits of the application allow none `within` seconds.
