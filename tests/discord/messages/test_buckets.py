@@ -314,6 +314,19 @@ async def test_what_must_arrive_outlasts_an_outage_of_discords(
     assert len(discord.came) <= 20
 
 
+async def test_a_page_that_calls_itself_a_success_is_none(autojump_clock: trio.testing.MockClock) -> None:
+    """Something on the way has answered, as a login page does: Discord has taken nothing."""
+    address = ReplyAddress(1, 2, "token", 3, private=True, acknowledged_at=0.0)
+    discord = Discord([(200, {}, "a page"), TAKEN])
+    async with discord.api() as api:
+        await InteractionWebhook(api, address).edit(None, {"content": "hi"})
+    assert len(discord.came) == 2
+    discord = Discord([(200, {}, "a page"), TAKEN])
+    async with discord.api() as api:
+        assert await failure_notice.say(api, address, "It failed.", person_id=5)
+    assert len(discord.came) == 2
+
+
 @pytest.mark.parametrize("seconds", [60.0, 600.0])
 async def test_a_notice_waits_for_the_end_of_a_ban_as_answers_do(
     autojump_clock: trio.testing.MockClock, seconds: float

@@ -15,7 +15,15 @@ from discordianai.discord.messages.buckets import Bucket
 from discordianai.discord.messages.fallbacks import WITHOUT_BUTTONS
 from discordianai.discord.messages.port import Body, MessageError
 from discordianai.discord.messages.posting import ChannelMessages, heading_for
-from discordianai.discord.messages.rest import DiscordApi, Endpoint, id_of, json_of, kind_of, reason_of
+from discordianai.discord.messages.rest import (
+    DiscordApi,
+    Endpoint,
+    id_of,
+    is_taken,
+    json_of,
+    kind_of,
+    reason_of,
+)
 from discordianai.records import ReplyAddress
 
 ATTEMPTS, PAUSE = 3, 1.0
@@ -112,9 +120,9 @@ async def _send(api: DiscordApi, method: str, path: str, body: Body | None = Non
         except httpx.HTTPError as error:
             reason, again = type(error).__name__, True  # its text may carry the address, and so a token
         else:
-            if response.is_success:
+            if is_taken(response, answer):
                 return True
-            later = response.status_code == 429 or response.status_code >= 500
+            later = response.is_success or response.status_code == 429 or response.status_code >= 500
             wait = wait_of(response.headers, answer or {}) or 0.0
             again = later and wait <= WITHIN
         log.warning("failure notice rejected", reason=reason, attempt=attempt)

@@ -218,7 +218,7 @@ class Endpoint:
         answer = json_of(response)
         reason = reason_of(response, answer or {})
         self._limits.note(response.status_code, response.headers, answer, call, reason)
-        if response.is_success:
+        if is_taken(response, answer):
             return answer or {}
         of_all = response.status_code == 429 or (response.status_code == 403 and answer is None)
         if of_all and (wait := self._limits.held_for):
@@ -269,6 +269,8 @@ def reason_of(response: httpx.Response, body: Body) -> str:
 
 def _error(method: str, response: httpx.Response, body: Body, reason: str) -> MessageError:
     code = _code(body)
+    if response.is_success:
+        return MessagesBusy("something else than Discord has answered", 0.0)
     if response.status_code == 429:
         wait = wait_of(response.headers, body)
         return MessagesBusy(reason, 1.0 if wait is None else wait)
@@ -295,6 +297,14 @@ def json_of(response: httpx.Response) -> Body | None:
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
+
+
+def is_taken(response: httpx.Response, answer: Body | None) -> bool:
+    """Whether Discord has taken a request; `answer` is the JSON of its response.
+
+    A page with the status of a success is of something on the way, which has let nothing through.
+    """
+    return response.is_success and (answer is not None or not response.content)
 
 
 def rejects_token(response: httpx.Response) -> bool:
