@@ -27,6 +27,7 @@ from discordianai.discord.messages.application_limits import (
 )
 from discordianai.discord.messages.port import MessageError, MessageRefused, MessagesBusy
 
+CLOUDFLARES = {"title": "Error 1015: You are being rate limited", "error_code": 1015}
 WEBHOOK_429 = {"message": "You are being rate limited."}
 NOON, NOON_AND_A_HALF = "Wed, 25 Nov 2026 12:00:00 GMT", "Wed, 25 Nov 2026 12:01:30 GMT"
 WRITE = Call("POST /messages", 1)
@@ -228,6 +229,7 @@ async def test_a_probe_of_which_nothing_is_heard_is_followed_by_another_at_once(
         ({"retry-after": "90", "date": "nonsense"}, ["a list"], 90.0),
         ({"retry-after": NOON_AND_A_HALF, "date": NOON}, None, 90.0),
         ({"retry-after": "soon"}, None, 60.0),
+        ({"retry-after": "30"}, CLOUDFLARES | {"retry_after": 30}, 30.0),
     ],
 )
 async def test_a_limit_of_the_application_lasts_as_long_as_discord_says_in_any_form(
@@ -295,7 +297,7 @@ async def test_a_long_wait_of_one_kind_of_call_is_remembered_for_its_channel(
     await limits.enter(rename)
 
 
-@pytest.mark.parametrize("body", [None, {"code": 200000}, {"code": 240000}, {"code": 50005}])
+@pytest.mark.parametrize("body", [None, CLOUDFLARES, {"code": 200000}, {"code": 240000}, {"code": 50005}])
 async def test_a_403_that_is_about_one_message_or_not_discords_is_not_remembered(
     autojump_clock: MockClock, body: object
 ) -> None:
@@ -314,12 +316,13 @@ async def test_any_other_403_is_remembered_whatever_its_code(autojump_clock: Moc
         await limits.enter(WRITE)
 
 
-async def test_pages_with_403_one_after_the_other_are_a_ban(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize("page", [None, CLOUDFLARES])
+async def test_pages_with_403_one_after_the_other_are_a_ban(autojump_clock: MockClock, page: object) -> None:
     """One may be about what is in a message; of an address that is refused, each request is one more."""
     limits, began = ApplicationLimits(clock=trio.current_time), trio.current_time()
 
     def banned(at: float) -> tuple[int, dict[str, str], object]:
-        return (403, {}, None) if at - began < 300.0 else (200, {}, {})
+        return (403, {}, page) if at - began < 300.0 else (200, {}, {})
 
     sent = await together(20, lambda: answered(limits, banned, WEBHOOK))
     during = [at for at in sent if 1.0 <= at < 300.0]

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard
 
 import structlog
 import trio
@@ -82,6 +82,9 @@ for it."""
 
 SHORTEST_WAIT = 0.001
 """Seconds; less may not move the clock on at all."""
+
+CLOUDFLARES = frozenset({"cloudflare_error", "error_code"})
+"""Keys of Cloudflare's errors."""
 
 INVALID_STATUSES = frozenset({401, 403, 429})
 
@@ -248,7 +251,7 @@ class ApplicationLimits:
                 self._close(call, wait_of(headers, body if isinstance(body, Mapping) else {}), now)
             if not (self._note_page(status, headers, body, now) or refused):
                 self._note_passed(now)
-            if status == 403 and call is not None and isinstance(body, Mapping):  # no page of Cloudflare's
+            if status == 403 and call is not None and is_discords(body):
                 self._remember(call, reason, body.get("code"), now)
 
     def _note_passed(self, now: float) -> None:
@@ -258,7 +261,7 @@ class ApplicationLimits:
 
     def _note_page(self, status: int, headers: Mapping[str, str], body: object, now: float) -> bool:
         """Whether pages with 403 come one after the other: they are not about what is in a message then."""
-        self._pages = self._pages + 1 if status == 403 and not isinstance(body, Mapping) else 0
+        self._pages = self._pages + 1 if status == 403 and not is_discords(body) else 0
         if self._pages < PAGES_IN_A_ROW:
             return False
         wait = wait_of(headers, {})
@@ -267,7 +270,7 @@ class ApplicationLimits:
 
     def _note_429(self, headers: Mapping[str, str], body: object, now: float) -> bool:
         """Whether it holds for the application."""
-        page = not isinstance(body, Mapping) and "x-ratelimit-scope" not in headers
+        page = not is_discords(body) and "x-ratelimit-scope" not in headers
         told = body if isinstance(body, Mapping) else {}
         wait = wait_of(headers, told)
         if page:  # of Cloudflare's
@@ -363,6 +366,11 @@ class ApplicationLimits:
                 holds=self._holds,
                 refused_from_memory=self._spared,
             )
+
+
+def is_discords(body: object) -> TypeGuard[Mapping[Any, object]]:
+    """Whether it is JSON of Discord's. Cloudflare may answer with JSON as well as with a page."""
+    return isinstance(body, Mapping) and body.keys().isdisjoint(CLOUDFLARES)
 
 
 def _is_global(headers: Mapping[str, str], told: Mapping[Any, object]) -> bool:

@@ -21,6 +21,7 @@ from discordianai.discord.messages.application_limits import (
     ApplicationHeld,
     ApplicationLimits,
     Call,
+    is_discords,
     wait_of,
 )
 from discordianai.discord.messages.buckets import Bucket, ChannelBuckets, Share
@@ -220,7 +221,7 @@ class Endpoint:
         self._limits.note(response.status_code, response.headers, answer, call, reason)
         if is_taken(response, answer):
             return answer or {}
-        of_all = response.status_code == 429 or (response.status_code == 403 and answer is None)
+        of_all = response.status_code == 429 or (response.status_code == 403 and not is_discords(answer))
         if of_all and (wait := self._limits.held_for):
             raise ApplicationHeld(f"{reason}, for the whole application", wait)
         refusal = _error(method, response, answer or {}, reason)
