@@ -79,6 +79,16 @@ def named_wait(value: object, now: float, unit: float = 1.0) -> float | None:
     return max(_waits(value, now, unit), default=None) if isinstance(value, str) else None
 
 
+def longer(exact: float | None, rounded: float | None) -> float | None:
+    """Of a wait that is told twice: the exact one, unless the other is longer than that rounded up.
+
+    Then another one has written it.
+    """
+    if exact is None or rounded is None:
+        return rounded if exact is None else exact
+    return exact if rounded <= exact + 1.0 else rounded
+
+
 def _waits(field: str, now: float, unit: float) -> Iterator[float]:
     for value in _BETWEEN.split(field[:LONGEST_FIELD]):
         if (wait := _wait(value.strip(), now, unit)) is not None:

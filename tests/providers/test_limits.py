@@ -101,6 +101,8 @@ NOON = "Wed, 25 Nov 2026 12:00:00 GMT"
         ([("retry-after", "5, 7")], 7.0),
         ([("retry-after", "3"), ("retry-after-ms", "2500")], 2.5),
         ([("retry-after", "3"), ("retry-after-ms", "soon")], 3.0),
+        ([("retry-after", "3600"), ("retry-after-ms", "0")], 3600.0),
+        ([("retry-after", "0"), ("retry-after-ms", "7500")], 7.5),
         ([("retry-after", "Wed, 25 Nov 2026 12:01:30 GMT"), ("date", NOON)], 90.0),
         ([("retry-after", "Wednesday, 25-Nov-26 12:01:30 GMT"), ("date", NOON)], 90.0),
         ([("retry-after", "Wed Nov 25 12:01:30 2026"), ("date", NOON)], 90.0),

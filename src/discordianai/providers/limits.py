@@ -9,7 +9,7 @@ import httpx
 
 from discordianai.providers.json_values import MOST
 from discordianai.records import Quota, RateLimits
-from discordianai.waits import LONGEST_WAIT, duration, named_wait, now_of
+from discordianai.waits import LONGEST_WAIT, duration, longer, named_wait, now_of
 
 MINUTE, HOUR = 60.0, 3600.0
 
@@ -37,9 +37,8 @@ def retry_after(response: httpx.Response, told: float | None = None) -> float | 
     any, a 429 tells when the quota is there again that it has used up.
     """
     headers, now = response.headers, now_of(response.headers)
-    named = named_wait(headers.get("retry-after-ms"), now, 1e-3)
-    if named is None:
-        named = named_wait(headers.get("retry-after"), now)
+    exact = named_wait(headers.get("retry-after-ms"), now, 1e-3)
+    named = longer(exact, named_wait(headers.get("retry-after"), now))
     if waits := [wait for wait in (named, told) if wait is not None]:
         return max(waits)
     return _until_quota(headers) if response.status_code == httpx.codes.TOO_MANY_REQUESTS else None

@@ -29,7 +29,7 @@ import trio
 
 from discordianai.discord.messages.port import MessageRefused, MessagesBusy
 from discordianai.metric import Metric
-from discordianai.waits import named_wait, now_of
+from discordianai.waits import longer, named_wait, now_of
 
 REQUESTS_PER_SECOND, AT_ONCE = 35, 5
 """With the bot's token, evenly spaced but for the first few: Discord allows 50 in a second, and counts when
@@ -385,10 +385,9 @@ def _is_global(headers: Mapping[str, str], told: Mapping[Any, object]) -> bool:
 def wait_of(headers: Mapping[str, str], told: Mapping[Any, object]) -> float | None:
     """Seconds that a 429 asks to wait; None where it doesn't say. `told` is its body.
 
-    The header is what the body says, rounded up; where it is longer than that, another one has written it.
+    The header is what the body says, rounded up.
     """
     now = now_of(headers)
     exact, rounded = named_wait(told.get("retry_after"), now), named_wait(headers.get("retry-after"), now)
-    if exact is None:
-        return named_wait(headers.get("x-ratelimit-reset-after"), now) if rounded is None else rounded
-    return exact if rounded is None or rounded <= exact + 1.0 else rounded
+    wait = longer(exact, rounded)
+    return named_wait(headers.get("x-ratelimit-reset-after"), now) if wait is None else wait
