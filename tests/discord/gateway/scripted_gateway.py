@@ -37,6 +37,7 @@ class Server:
         self.scripts = list(scripts)
         self.opcodes: list[int] = []
         self.url = self.redirect_to = ""
+        self.limited = 0  # connections that were answered by a 429
 
     async def websocket(self, request: web.Request) -> web.StreamResponse:
         response = web.WebSocketResponse()
@@ -47,6 +48,10 @@ class Server:
 
     async def moved(self, _request: web.Request) -> web.Response:
         raise web.HTTPFound(self.redirect_to)
+
+    async def limit(self, _request: web.Request) -> web.Response:
+        self.limited += 1
+        raise web.HTTPTooManyRequests(headers={"Retry-After": "600"})
 
     async def hear(self, response: web.WebSocketResponse, opcode: int) -> None:
         """Wait for this opcode; heartbeats are passed over."""
@@ -66,7 +71,7 @@ async def me(_request: web.Request) -> web.Response:
 async def serving(server: Server) -> AsyncIterator[None]:
     app = web.Application()
     app.add_routes([web.get("/users/@me", me), web.get("/gateway", server.websocket)])
-    app.add_routes([web.get("/moved", server.moved)])
+    app.add_routes([web.get("/moved", server.moved), web.get("/limited", server.limit)])
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:

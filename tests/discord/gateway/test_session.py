@@ -6,13 +6,14 @@ Over real sockets, against a server that plays scripts.
 import asyncio
 import socket
 import time
+from contextlib import suppress
 
 import pytest
 from aiohttp import web
 from interactions.client.errors import WebSocketClosed
 
 from discordianai.discord.gateway import session
-from discordianai.discord.gateway.session_limit import SessionEnded
+from discordianai.discord.gateway.session_limit import GatewayUnavailable, SessionEnded
 from tests.discord.gateway.scripted_gateway import (
     HELLO,
     Server,
@@ -95,6 +96,33 @@ def test_an_http_error_and_a_server_without_tls_are_told() -> None:
 
     assert asyncio.run(run("/nothing", "ws")) == "the gateway's address answered 404"
     assert "SSL" in asyncio.run(run("/gateway", "wss"))
+
+
+def test_a_gateway_that_asks_to_wait_is_not_tried_before() -> None:
+    """A session begins only then, and one that was lost is resumed only then; as for a ban at the edge."""
+
+    async def begin() -> None:
+        server = Server(silence)
+        async with serving(server), a_session(server, f"ws://{server.url}/limited") as session:
+            with pytest.raises(GatewayUnavailable, match="answered 429") as ended:
+                await session._ws_connect()
+            assert ended.value.retry_after == 600.0
+
+    async def resume() -> None:
+        server = Server()
+
+        async def lose(response: web.WebSocketResponse) -> None:
+            await answers(server, 2, ready(f"ws://{server.url}/limited"), close=1012)(response)
+
+        server.scripts = [lose]
+        async with serving(server), a_session(server) as session:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(2.0):
+                    await session._ws_connect()
+        assert server.limited == 1
+
+    asyncio.run(begin())
+    asyncio.run(resume())
 
 
 @pytest.mark.parametrize("code", [1000, 4000, 4001, 4002, 4003, 4005, 4007, 4008, 4009])

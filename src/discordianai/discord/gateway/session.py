@@ -32,7 +32,8 @@ from discordianai.discord.gateway.gateway_messages import (
     next_message,
 )
 from discordianai.discord.gateway.identifies import IdentifyPacer
-from discordianai.discord.gateway.session_limit import SessionEnded
+from discordianai.discord.gateway.session_limit import GatewayUnavailable, SessionEnded
+from discordianai.discord.messages.application_limits import wait_of
 from discordianai.discord.shard_statistics import ShardCounter
 from discordianai.repeated_warning import RepeatedWarning
 
@@ -116,6 +117,8 @@ class GatewaySocket(GatewayClient):
             await super().__aenter__()
         except BROKEN as error:
             await self._stop()
+            if wait := _wait(error):
+                raise GatewayUnavailable(_reason(error), wait) from error
             raise SessionEnded(_reason(error)) from error
         except BaseException:
             await self._stop()
@@ -286,7 +289,7 @@ class GatewaySocket(GatewayClient):
             try:
                 await super().reconnect(resume=True, url=url)
             except BROKEN as error:
-                reason = _reason(error)
+                reason, self._pause = _reason(error), _wait(error)
                 await self._hang_up(ANY_CODE)
             except WebSocketClosed as error:  # the task that sends heartbeats would keep it to itself
                 self._end(error)
@@ -339,6 +342,12 @@ class GatewaySession(ConnectionState):
             await gateway.run()
         if gateway.ending is not None:
             raise gateway.ending
+
+
+def _wait(error: Exception) -> float:
+    """Seconds for which the gateway wants no other try, if it says so in place of a WebSocket."""
+    told = error.headers if isinstance(error, aiohttp.WSServerHandshakeError) else None
+    return wait_of(told or {}, {}) or 0.0
 
 
 def _reason(error: Exception) -> str:
