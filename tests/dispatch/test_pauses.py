@@ -157,6 +157,28 @@ async def test_a_provider_whose_answers_always_begin_late_is_found_well_by_the_f
         await trio.sleep(20)
 
 
+async def test_while_a_probe_is_being_answered_one_more_passes_in_each_interval(
+    autojump_clock: MockClock,
+) -> None:
+    """A long answer is no reason to keep everybody away, who are told to come again in 15 s each time."""
+    asked = dispatcher(
+        FakeProvider([ConnectionLost(OPENAI, "refused")], ["a word", 200.0, "the last"], ["fine"]),
+        breaker=BreakerOptions(minimum=1),
+        dispatch=DispatchOptions(max_attempts=1),
+    )
+    await ask(asked)
+    await trio.sleep(15)
+    ends = list[Ended]()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask_into, ends, asked)
+        await trio.sleep(1)
+        assert isinstance((await ask(asked)).error, BreakerOpen)
+        await trio.sleep(15)
+        assert (await ask(asked)).error is None
+        assert asked.statistics().breaker is BreakerState.CLOSED
+    assert ends[0].error is None
+
+
 async def test_one_question_that_fails_again_and_again_keeps_no_other_away(autojump_clock: MockClock) -> None:
     """It may be what fails: as where a gateway gives its answer up each time, and no other's."""
     failing: list[Step] = [20.0, Overloaded(OPENAI, "504")]

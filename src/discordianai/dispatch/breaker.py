@@ -186,8 +186,10 @@ class Breaker:
     def first_words(self) -> None:
         """The probe is being answered: a provider that refused all requests refuses no more.
 
-        One that failed may fail again before the answer is complete.
+        One that failed may fail again before the answer is complete. As that may take long, a further probe
+        need not wait for its end.
         """
+        self._probing = False
         if self.refused:
             self._close()
 

@@ -184,7 +184,7 @@ class ProviderHealth:
     def first_words(self, *, probe: bool = True) -> None:
         """A request, perhaps the probe, is being answered."""
         self._pauses.clear()
-        if probe and self._breaker.refused:
+        if probe:
             with self._watched():
                 self._breaker.first_words()
 
