@@ -100,6 +100,10 @@ async def test_a_guest_writes_nothing_into_the_channel_when_the_time_is_over(sce
         while "answer could not be shown" not in scene.log():  # noqa: ASYNC110  # a file
             await trio.sleep(0.02)
     assert not [message for message in discord.channel_messages if message.channel_id == FOREIGN.id]
-    (told,) = (each for each in discord.channel_messages if each.channel_id == direct_messages(user).id)
+    direct = direct_messages(user).id
+    with trio.fail_after(20):  # the log may be ahead of it
+        while not any(each.channel_id == direct for each in discord.channel_messages):  # noqa: ASYNC110
+            await trio.sleep(0.02)
+    (told,) = (each for each in discord.channel_messages if each.channel_id == direct)
     assert told.content.startswith("About your question")
     assert not [line for line in discord.counters.refused if "/channels" in line]
