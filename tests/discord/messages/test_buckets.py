@@ -342,3 +342,17 @@ async def test_a_notice_waits_for_the_end_of_a_ban_as_answers_do(
         api.limits.note(429, {"retry-after": f"{seconds:.0f}"}, None)
         assert await failure_notice.say_directly(api, 5, "It failed.")
     assert [round(at - began) for at in discord.came[:2]] == [seconds, 2 * seconds]
+
+
+@pytest.mark.parametrize("body", ["a page", {"global": True, "retry_after": 3600.0}])
+async def test_an_answer_waits_for_the_end_of_a_ban_of_an_hour(
+    autojump_clock: trio.testing.MockClock, body: object
+) -> None:
+    """As Cloudflare names it; and a minute longer, where it is not over then."""
+    hour: Answer = (429, {"retry-after": "3600"}, body)
+    discord, began = Discord([hour, (429, {}, "a page"), TAKEN]), trio.current_time()
+    async with discord.api() as api:
+        await ChannelMessages(api, 1).create({"content": "hi"})
+    _, second, third = discord.came
+    assert second - began >= 3600.0
+    assert third - second >= 60.0

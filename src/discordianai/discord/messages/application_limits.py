@@ -73,8 +73,9 @@ ABOUT_ONE_MESSAGE = FILTERED | {50005}
 
 MOST_REFUSALS = 1_000
 
-LONGEST_WAIT = 3_600.0
-"""Seconds that a message waits here: after an hour, nobody expects an answer any more."""
+LONGEST_WAIT = 7_200.0
+"""Seconds that a message waits here. Bans last an hour, and perhaps a little longer than they say; after two,
+nobody expects an answer any more."""
 
 LONGEST_PAUSE = 15.0
 """Seconds. Discord's buckets refill within five; a longer wait is that of a kind of call, and is remembered
