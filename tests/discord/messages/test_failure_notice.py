@@ -7,7 +7,9 @@ import httpx
 import pytest
 
 from discordianai.discord.messages import failure_notice
-from discordianai.discord.messages.posting import heading_for
+from discordianai.discord.messages.application_limits import Call
+from discordianai.discord.messages.port import MessageRefused
+from discordianai.discord.messages.posting import ChannelMessages, heading_for
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.records import ReplyAddress
 from discordianai.sandbox.discord import (
@@ -100,6 +102,21 @@ async def test_an_error_of_discords_is_outlasted_and_a_refusal_is_not_repeated(s
     refused = len(scene.discord.counters.refused)
     assert not await scene.tell(address, "Sorry.")
     assert len(scene.discord.counters.refused) == refused + 2  # as a reply, and as none
+
+
+async def test_where_the_bot_may_not_write_no_notice_is_tried_again_and_again(scene: Scene) -> None:
+    """What an answer has met there counts, too; each refusal is one of those for which Discord bans."""
+    address = ReplyAddress(BOT_ID, 1, "", HERE.id, False, 0.0, message_id=7)
+    scene.discord.closed_channels.add(HERE.id)
+    with pytest.raises(MessageRefused):
+        await ChannelMessages(scene.api, HERE.id).create({"content": "An answer."})
+    for _ in range(5):
+        assert not await scene.tell(address, "Sorry.")
+    assert len([each for each in scene.discord.counters.refused if "403" in each]) == 2
+    scene.api.limits.note(429, {}, {"retry_after": 600.0}, Call("POST /messages reference", CHANNELS[1].id))
+    assert await scene.tell(replace(address, channel_id=CHANNELS[1].id), "Sorry.")
+    (message,) = scene.discord.channel_messages
+    assert message.reply_to is None
 
 
 async def test_a_follow_up_is_for_one_person(scene: Scene) -> None:

@@ -2,28 +2,17 @@
 direct message, what cannot be posted in the channel.
 """
 
-import re
+import math
 
-import httpx
 import structlog
 import trio
 
-from discordianai import bounded_http
 from discordianai.discord.events.message_content import EPHEMERAL
-from discordianai.discord.messages.application_limits import Call, wait_of
 from discordianai.discord.messages.buckets import Bucket
 from discordianai.discord.messages.fallbacks import WITHOUT_BUTTONS
-from discordianai.discord.messages.port import Body, MessageError
+from discordianai.discord.messages.port import Body, MessageError, MessagesBusy
 from discordianai.discord.messages.posting import ChannelMessages, heading_for
-from discordianai.discord.messages.rest import (
-    DiscordApi,
-    Endpoint,
-    id_of,
-    is_taken,
-    json_of,
-    kind_of,
-    reason_of,
-)
+from discordianai.discord.messages.rest import DiscordApi, Endpoint, id_of
 from discordianai.records import ReplyAddress
 
 ATTEMPTS, PAUSE = 3, 1.0
@@ -34,8 +23,6 @@ WITHIN = 20.0
 
 LONGEST_HOLD = 15 * 60.0
 """Seconds of that which are waited for: an interaction takes no words any more then."""
-
-_BELOW_CHANNEL = re.compile(r"/channels/(?P<id>\d+)(?P<path>/.*)")
 
 
 async def say(
@@ -103,41 +90,29 @@ def _within(api: DiscordApi, seconds: float = WITHIN) -> float:
 async def _send(api: DiscordApi, method: str, path: str, body: Body | None = None) -> bool:
     """Whether it was accepted; what Discord refuses is not retried."""
     log = structlog.get_logger("discordianai.discord.messages.failure_notice")
-    call = _call(method, path, body)
-    as_bot = {"Authorization": f"Bot {api.token}"} if call.as_bot else {}
+    endpoint, path = _endpoint(api, path)
     for attempt in range(1, ATTEMPTS + 1):
-        wait = 0.0
         try:
-            await api.limits.enter(call, _within(api))
-            request = api.client.build_request(method, api.url + path, headers=as_bot, json=body)
-            with api.limits.probing():
-                response = await bounded_http.send(api.client, request)
-            answer = json_of(response)
-            reason = reason_of(response, answer or {})
-            api.limits.note(response.status_code, response.headers, answer, call, reason)
+            await endpoint.once(method, path, body, _within(api))
         except MessageError as error:
-            reason, again = str(error), False
-        except httpx.HTTPError as error:
-            reason, again = type(error).__name__, True  # its text may carry the address, and so a token
+            log.warning("failure notice rejected", reason=str(error), attempt=attempt)
+            wait = error.wait if isinstance(error, MessagesBusy) else math.inf
         else:
-            if is_taken(response, answer):
-                return True
-            later = response.is_success or response.status_code == 429 or response.status_code >= 500
-            wait = wait_of(response.headers, answer or {}) or 0.0
-            again = later and wait <= WITHIN
-        log.warning("failure notice rejected", reason=reason, attempt=attempt)
-        if not again:
+            return True
+        if wait > WITHIN:
             return False
         await trio.sleep(max(wait, PAUSE))
     return False
 
 
-def _call(method: str, path: str, body: Body | None) -> Call:
-    """In a channel the same kind of call as that of an answer: where one is refused, the other is, too."""
-    below = _BELOW_CHANNEL.fullmatch(path)
-    if below is None:
-        return Call(f"{method} notice", as_bot=False)
-    return Call(kind_of(method, below["path"], body), int(below["id"]))
+def _endpoint(api: DiscordApi, path: str) -> tuple[Endpoint, str]:
+    """What a path belongs to, and the rest of it. In a channel, what others have met there is known."""
+    match path.split("/", 3):
+        case ["", "channels", channel_id, rest]:
+            bucket = api.channels.bucket(int(channel_id))
+            base = f"/channels/{channel_id}"
+            return Endpoint(api, base, bucket, as_bot=True, channel=int(channel_id)), f"/{rest}"
+    return Endpoint(api, "", Bucket(), as_bot=False), path
 
 
 DIRECTLY_WITHIN = 15.0

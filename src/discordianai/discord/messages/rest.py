@@ -166,11 +166,7 @@ class Endpoint:
         attempt, troubled_until, end = 0, math.inf, trio.current_time() + LONGEST_WAIT
         while True:
             try:
-                self._limits.check(call)  # before it waits for others
-                async with self._bucket.turn(self._share):
-                    # Only now: what waits for its bucket is not sent in this second.
-                    await self._limits.enter(call, end - trio.current_time())
-                    return await self._send(call, method, path, body, files)
+                return await self._once(call, method, path, body, files, end)
             except ApplicationHeld as error:
                 if trio.current_time() + error.wait >= end:
                     raise
@@ -185,6 +181,21 @@ class Endpoint:
                 self._log.debug("trying again", reason=str(error), attempt=attempt)
                 await trio.sleep(max(error.wait, min(0.25 * 2**attempt, LONGEST_BETWEEN)))
 
+    async def once(self, method: str, path: str, body: Body | None = None, within: float = 0.0) -> Body:
+        """Send a request once, after its bucket, and after the limits of the application where these allow it
+        `within` seconds. Raises `MessageError`."""
+        call = self._call(method, path, body, ())
+        return await self._once(call, method, path, body, (), trio.current_time() + within)
+
+    async def _once(
+        self, call: Call, method: str, path: str, body: Body | None, files: Sequence[File], end: float
+    ) -> Body:
+        self._limits.check(call)  # before it waits for others
+        async with self._bucket.turn(self._share):
+            # Only now: what waits for its bucket is not sent in this second.
+            await self._limits.enter(call, end - trio.current_time())
+            return await self._send(call, method, path, body, files)
+
     async def request(self, method: str, path: str, body: Body | None = None, within: float = 0.0) -> Body:
         """Send a request once, or not at all where the limits of the application allow none `within` seconds.
 
@@ -198,7 +209,7 @@ class Endpoint:
             return await self._send(call, method, path, body, ())
 
     def _call(self, method: str, path: str, body: Body | None, files: Sequence[File]) -> Call:
-        kind = kind_of(method, path, body, files)
+        kind = _kind_of(method, path, body, files)
         return Call(kind, self._channel_id, self._as_bot, self._interaction_id)
 
     async def _send(
@@ -237,7 +248,7 @@ class Endpoint:
             self._bucket.learn(left, limit or left, _pause(told.get("x-ratelimit-reset-after")))
 
 
-def kind_of(method: str, path: str, body: Body | None, files: Sequence[File] = ()) -> str:
+def _kind_of(method: str, path: str, body: Body | None, files: Sequence[File] = ()) -> str:
     """The kind of call whose permissions a request needs, regardless of its text and message."""
     needs = [method, _ID.sub("ID", path)]
     if files:
