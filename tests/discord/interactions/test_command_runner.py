@@ -155,6 +155,7 @@ async def test_a_reply_that_meets_nothing_but_errors_of_discord_is_told_of(
 ) -> None:
     """Where only its file does, the rest is shown. Otherwise the person would see the bot think for ever."""
     monkeypatch.setattr(rest, "ATTEMPTS", 2)
+    monkeypatch.setattr(rest, "LONGEST_TROUBLE", 0.1)
     scene.discord.fail_next("/@original", 500, errors)
 
     async def handle(_invocation: Invocation, _services: object) -> CommandReply:

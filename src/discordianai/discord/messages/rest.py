@@ -47,8 +47,10 @@ LONGEST_BETWEEN = 15.0
 """Seconds between two of them, where Discord names none."""
 
 LONGEST_ASKED = 120.0
-"""Seconds that a message waits at most where Discord asks for it: a longer wait is told at once. So long it
-outlasts trouble at Discord, too."""
+"""Seconds that a message waits at most where Discord asks for it: a longer wait is told at once."""
+
+LONGEST_TROUBLE = 120.0
+"""Seconds for which it is sent again while Discord cannot take it."""
 
 LONGEST_COUNT = 9
 """Digits that a believable number of requests may have."""
@@ -159,8 +161,8 @@ class Endpoint:
         """Send a request, again and again while that may help. Raises `MessageError`.
 
         Waiting for a limit of the whole application does not count as an attempt. What Discord asks to wait
-        for this one alone is waited for up to `within` seconds each time; and for that long it is sent again
-        while Discord cannot take it.
+        for this one alone is waited for up to `within` seconds each time; and for no longer than that, and
+        `LONGEST_TROUBLE`, it is sent again while Discord cannot take it.
         """
         call = self._call(method, path, body, files)
         attempt, troubled_until, end = 0, math.inf, trio.current_time() + LONGEST_WAIT
@@ -173,7 +175,7 @@ class Endpoint:
             except MessagesBusy as error:
                 attempt += 1
                 now = trio.current_time()
-                troubled_until = min(troubled_until, now + within)
+                troubled_until = min(troubled_until, now + min(within, LONGEST_TROUBLE))
                 if error.wait > within and not self._as_bot:  # the channel may take it
                     raise MessagesExpired(str(error)) from error
                 if error.wait > within or (attempt >= ATTEMPTS and now >= troubled_until):
