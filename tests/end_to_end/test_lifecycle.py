@@ -50,6 +50,7 @@ async def test_a_term_signal_lets_answers_in_flight_finish(stage: Stage) -> None
             assert word not in scene.log()
 
 
+@pytest.mark.slow
 async def test_a_term_signal_lets_commands_finish(stage: Stage) -> None:
     """Also those that wait while others of their person are run; nobody sees the bot think for ever."""
     async with stage() as scene:
