@@ -27,6 +27,7 @@ from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.discord.audit_log import PrivilegedAct, RefusalCause
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter, Unacknowledged
+from discordianai.discord.events import message_event
 from discordianai.discord.events.guild_cache import GuildCache
 from discordianai.discord.gateway.http_client import ListenerHTTPClient, RestUnavailable
 from discordianai.discord.interactions import handler as handling
@@ -548,9 +549,22 @@ async def test_a_bug_over_a_message_is_told_in_its_channel(
 
     monkeypatch.setattr(scene.backend, "journal", broken)
     await scene.take_messages(MESSAGE)
-    (told,) = scene.discord.channel_messages
-    assert told.content == FAILED
+    (told,) = scene.backend.refused
+    assert (told.reason, str(told.origin.interaction_id)) == (FAILED, MESSAGE["id"])
     assert scene.backend.calls == ["enqueue", "give up, forget"]
+
+
+async def test_a_bug_over_the_messages_of_several_people_is_told_to_each(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one channel one after the other, as refusals are; also where the message could not even be read."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(message_event, "parse", broken)
+    await scene.take_messages(*({**MESSAGE, "author": person(number).json()} for number in (1, 2, 3)))
+    assert [told.due_in for told in scene.backend.refused] == pytest.approx([0.0, 5.0, 10.0], abs=0.5)
 
 
 async def test_an_interaction_of_a_kind_that_the_bot_does_not_know_is_answered(scene: Scene) -> None:
@@ -586,19 +600,6 @@ async def test_an_interaction_that_cannot_be_read_is_a_line_in_the_log_and_no_tr
     if missing not in {"id", "token"}:
         texts = [scene.discord.interactions[each["token"]].text for each in odd]
         assert texts == [FAILED, FAILED]
-
-
-async def test_where_the_bot_may_not_reply_a_bug_over_a_message_is_told_without(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: object) -> None:
-        raise ZeroDivisionError("a bug")
-
-    monkeypatch.setattr(scene.backend, "journal", broken)
-    scene.discord.channels_without_replies.add(CHANNELS[0].id)
-    await scene.take_messages(MESSAGE)
-    (told,) = scene.discord.channel_messages
-    assert (told.content, told.reply_to) == (FAILED, None)
 
 
 async def test_an_interaction_that_is_malformed_and_over_is_no_bug(scene: Scene) -> None:

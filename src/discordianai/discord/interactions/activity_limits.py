@@ -75,18 +75,14 @@ class ActivityLimits:
         """Count an interaction that could not be acknowledged; return whether to log it."""
         return not self._losses.take(person_id, self._clock())
 
-    def count_refusal(self, person_id: int, channel_id: int) -> bool:
-        """Count a refusal that everybody in a channel would see; return whether to post it at once."""
-        return self.refusal_due(person_id, channel_id, 0.0) is not None
-
-    def refusal_due(self, person_id: int, channel_id: int, within: float = REFUSED_WITHIN) -> float | None:
+    def refusal_due(self, person_id: int, channel_id: int) -> float | None:
         """Count a refusal that everybody in a channel would see; return in how many seconds to post it.
 
         None: not at all, since this person was refused lately, or too many others in that channel were.
         """
         now = self._clock()
         due = max(self._next_refusal.get(channel_id, now), now)
-        if due > now + within or self._refusals.take(person_id, now):
+        if due > now + REFUSED_WITHIN or self._refusals.take(person_id, now):
             return None
         if len(self._next_refusal) >= MOST_CHANNELS:
             self._next_refusal = {key: free for key, free in self._next_refusal.items() if free > now}

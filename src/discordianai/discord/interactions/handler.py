@@ -41,6 +41,7 @@ from discordianai.discord.interactions.recent_events import RecentEvents
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.port import MessagesBusy
 from discordianai.guard import Guard
+from discordianai.records import Person, Place
 from discordianai.repeated_warning import RepeatedWarning
 
 CHANNEL_MESSAGE, DEFERRED_CHANNEL_MESSAGE = 4, 5
@@ -122,7 +123,7 @@ class InteractionHandler:
         if guard.failed:
             with guard:
                 if outcome is not None or _speaks_to(payload, bot_id):
-                    await self._tell_of_bug_in_channel(payload)
+                    self._tell_of_bug_in_channel(payload)
 
     def _is_new(self, origin: EventOrigin) -> bool:
         """Whether this process has not had the event. The store knows the questions of earlier ones, too."""
@@ -257,14 +258,19 @@ class InteractionHandler:
         await self._respond(origin, CHANNEL_MESSAGE, EPHEMERAL, content=refuse.reason)
 
     def _refuse_message(self, origin: EventOrigin, refuse: Refuse) -> None:
-        """Tell somebody in the channel why their message is not answered, unless they were just told."""
         self._account(origin, refuse)
-        person_id, channel_id = origin.person.id, origin.place.channel_id
-        due_in = None if refuse.silent else self._activity.refusal_due(person_id, channel_id)
+        if refuse.silent:
+            self._figures.refusal_unsaid()
+        else:
+            self._reply_why(origin, refuse.reason)
+
+    def _reply_why(self, origin: EventOrigin, reason: str) -> None:
+        """Tell somebody in the channel why their message is not answered, unless they were just told."""
+        due_in = self._activity.refusal_due(origin.person.id, origin.place.channel_id)
         if due_in is None:
             self._figures.refusal_unsaid()
         else:
-            self._backend.refuse(RefuseMessage(origin, refuse.reason, due_in))
+            self._backend.refuse(RefuseMessage(origin, reason, due_in))
 
     def _account(self, origin: EventOrigin, refuse: Refuse) -> None:
         if refuse.cause is not None:
@@ -298,17 +304,10 @@ class InteractionHandler:
             else:
                 await self._http.edit_interaction_message(data, application, token)
 
-    async def _tell_of_bug_in_channel(self, payload: Payload) -> None:
-        if not self._activity.count_refusal(int(payload["author"]["id"]), int(payload["channel_id"])):
-            self._figures.refusal_unsaid()
-            return
-        words = {"content": FAILED, "allowed_mentions": {"parse": []}}
-        reply = {**words, "message_reference": {"message_id": payload["id"], "fail_if_not_exists": False}}
-        with self._refusals_of_an_apology():
-            try:
-                await self._http.create_message(reply, payload["channel_id"])
-            except HTTPException:  # the bot may not see what it would reply to
-                await self._http.create_message(words, payload["channel_id"])
+    def _tell_of_bug_in_channel(self, payload: Payload) -> None:
+        """By ids alone: what reads the rest may be what failed."""
+        person, place = Person(int(payload["author"]["id"]), ""), Place(int(payload["channel_id"]))
+        self._reply_why(EventOrigin(int(payload["id"]), 0, "", person, place), FAILED)
 
     @contextmanager
     def _refusals_of_an_apology(self) -> Iterator[None]:
