@@ -3,6 +3,7 @@ direct message, what cannot be posted in the channel.
 """
 
 import math
+import re
 
 import structlog
 import trio
@@ -23,6 +24,8 @@ WITHIN = 20.0
 
 LONGEST_HOLD = 15 * 60.0
 """Seconds of that which are waited for: an interaction takes no words any more then."""
+
+_WEBHOOK = re.compile(r"/webhooks/\d+/[^/?]+")
 
 
 async def say(
@@ -107,12 +110,12 @@ async def _send(api: DiscordApi, method: str, path: str, body: Body | None = Non
 
 def _endpoint(api: DiscordApi, path: str) -> tuple[Endpoint, str]:
     """What a path belongs to, and the rest of it. In a channel, what others have met there is known."""
-    match path.split("/", 3):
-        case ["", "channels", channel_id, rest]:
-            bucket = api.channels.bucket(int(channel_id))
-            base = f"/channels/{channel_id}"
-            return Endpoint(api, base, bucket, as_bot=True, channel=int(channel_id)), f"/{rest}"
-    return Endpoint(api, "", Bucket(), as_bot=False), path
+    if (webhook := _WEBHOOK.match(path)) is not None:
+        return Endpoint(api, webhook[0], Bucket(), as_bot=False), path[webhook.end() :]
+    _, _, channel_id, rest = path.split("/", 3)
+    bucket = api.channels.bucket(int(channel_id))
+    endpoint = Endpoint(api, f"/channels/{channel_id}", bucket, as_bot=True, channel=int(channel_id))
+    return endpoint, f"/{rest}"
 
 
 DIRECTLY_WITHIN = 15.0
