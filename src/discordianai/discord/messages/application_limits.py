@@ -56,7 +56,7 @@ SLOW_ABOVE, STOP_ABOVE = 1_000, 5_000
 """Invalid requests in ten minutes; Discord bans at 10,000."""
 
 SLOW_GAP = 1.0
-"""Seconds between two requests while message traffic is slow: at most 600 more in ten minutes."""
+"""Seconds between two requests, at most, while message traffic is slow; see `_slow_gap`."""
 
 SHORTEST_HOLD, GROWTH = 0.25, 2.0
 """Seconds that a global limit holds on at least where it was not over at its named time, and by how much more
@@ -197,8 +197,12 @@ class ApplicationLimits:
                 self._probe_sent = now
             if call.as_bot:
                 self._paced_until = max(self._paced_until, now) + 1.0 / REQUESTS_PER_SECOND
-            self._next_slow = now + SLOW_GAP
+            self._next_slow = now + self._slow_gap()
             return 0.0
+
+    def _slow_gap(self) -> float:
+        """Seconds between two requests: if all were refused, it would take ten minutes to the stop."""
+        return min(COUNTED_FOR / max(STOP_ABOVE - len(self._invalid), 1), SLOW_GAP)
 
     def takes_acknowledgement(self) -> bool:
         """Whether one may be sent: not where traffic is slow and the last one was refused a moment ago."""
