@@ -67,7 +67,7 @@ async def test_what_is_remembered_of_a_request_has_no_token_in_it(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kind of call is the same for all interactions, and stands in errors."""
-    interaction, address = await scene.asked()
+    _, address = await scene.asked()
     calls, note = list[Call | None](), scene.api.limits.note
 
     def noted(status: int, headers: httpx.Headers, body: object, call: Call | None, reason: str) -> None:
@@ -77,7 +77,7 @@ async def test_what_is_remembered_of_a_request_has_no_token_in_it(
     monkeypatch.setattr(scene.api.limits, "note", noted)
     assert await scene.tell(address, "Sorry.")
     assert await failure_notice.follow_up(scene.api, address, "Sorry again.")
-    assert [call.kind for call in calls if call] == ["PATCH /messages/@original", "POST ?wait=true"]
+    assert [call.kind for call in calls if call] == ["PATCH /messages/ID", "POST ?wait=true"]
 
 
 async def test_a_part_that_is_shown_stays_and_loses_its_buttons(scene: Scene) -> None:
