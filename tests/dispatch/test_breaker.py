@@ -32,6 +32,15 @@ def test_it_opens_at_the_rate_and_lets_one_probe_through_after_each_interval() -
     assert breaker.state is BreakerState.CLOSED
 
 
+def test_an_answer_completes_the_number_by_which_the_rate_is_judged() -> None:
+    """Half of four have failed, whichever of them ended last."""
+    breaker = Breaker(BreakerOptions(window=30, minimum=4, rate=0.5, interval=10))
+    for failed in (True, True, False, False):
+        assert breaker.state is BreakerState.CLOSED
+        breaker.leave(0.0, failed=failed, probe=breaker.enter(0.0))
+    assert breaker.state is BreakerState.OPEN
+
+
 def test_old_failures_do_not_open_it() -> None:
     """They are older than the window when the next one comes, and there were answers meanwhile."""
     breaker = Breaker(BreakerOptions(window=30, minimum=4, rate=0.5, interval=10))

@@ -102,7 +102,7 @@ async def test_a_guest_writes_nothing_into_the_channel_when_the_time_is_over(sce
     assert not [message for message in discord.channel_messages if message.channel_id == FOREIGN.id]
     direct = direct_messages(user).id
     with trio.fail_after(20):  # the log may be ahead of it
-        while not any(each.channel_id == direct for each in discord.channel_messages):  # noqa: ASYNC110
+        while not any(each.channel_id == direct for each in discord.channel_messages):  # noqa: ASYNC110  # once
             await trio.sleep(0.02)
     (told,) = (each for each in discord.channel_messages if each.channel_id == direct)
     assert told.content.startswith("About your question")

@@ -226,12 +226,9 @@ class Breaker:
         self._failures += failed
         while self._requests[0][0] <= now - self._options.window:
             self._failures -= self._requests.popleft()[1]
-        if not failed:
-            self._in_a_row = 0
-            return
         if not self._in_a_row:
             self._failing_since = now
-        self._in_a_row += not again
+        self._in_a_row = self._in_a_row + (not again) if failed else 0
         if self._fails_often() or self._fails_always(now):
             self._refuse(LastingRefusal(BreakerReason.FAILURES), now, latest=True)
 

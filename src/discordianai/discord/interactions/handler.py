@@ -5,8 +5,7 @@ Runs on the listener's loop. Each step is in another module, and is done once.
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -281,10 +280,19 @@ class InteractionHandler:
         self._malformed.note(str(error), reason=str(error))
 
     async def _tell_of_bug(self, payload: Payload) -> None:
-        """Tell the person by separate requests, since what acknowledges may be what failed."""
-        with self._refusals_of_an_apology(), suppress(Malformed):  # nobody can be told then, and it is logged
+        """Tell the person by separate requests, since what acknowledges may be what failed.
+
+        What Discord does not take is no further bug.
+        """
+        try:
             async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT):
                 await self._respond_to_bug(payload)
+        except Malformed:
+            pass  # nobody can be told then, and it is logged
+        except HTTPException as error:
+            self._log.warning("person not told of an error", reason=f"Discord answered {error.status}")
+        except (MessagesBusy, aiohttp.ClientError, OSError) as error:
+            self._log.warning("person not told of an error", reason=type(error).__name__)
 
     async def _respond_to_bug(self, payload: Payload) -> None:
         about, token = str(snowflake(payload, "id")), text(payload, "token")
@@ -308,16 +316,6 @@ class InteractionHandler:
         """By ids alone: what reads the rest may be what failed."""
         person, place = Person(int(payload["author"]["id"]), ""), Place(int(payload["channel_id"]))
         self._reply_why(EventOrigin(int(payload["id"]), 0, "", person, place), FAILED)
-
-    @contextmanager
-    def _refusals_of_an_apology(self) -> Iterator[None]:
-        """What Discord does not take is no further bug."""
-        try:
-            yield
-        except HTTPException as error:
-            self._log.warning("person not told of an error", reason=f"Discord answered {error.status}")
-        except (MessagesBusy, aiohttp.ClientError, OSError) as error:
-            self._log.warning("person not told of an error", reason=type(error).__name__)
 
     async def _respond(self, origin: EventOrigin, kind: int, flags: int = 0, **data: object) -> bool:
         """Answer the interaction itself; False where Discord has refused that for good.

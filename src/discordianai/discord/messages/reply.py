@@ -45,7 +45,8 @@ from discordianai.discord.messages.reply_status import ReplyStatus
 from discordianai.discord.rendering.characters import units
 from discordianai.discord.rendering.masked_links import MaskedLinks
 from discordianai.discord.rendering.source_list import References, sources
-from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, GrowingText, cut, full_message, paragraphs
+from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, cut, full_message, paragraphs
+from discordianai.growing_text import GrowingText
 from discordianai.guard import Guard
 from discordianai.records import Citations, Question
 from discordianai.surrogates import well_formed

@@ -205,10 +205,7 @@ class Endpoint:
         """
         if not self._bucket.is_spare or trio.current_time() < self.spare_at:
             raise MessagesBusy("its bucket is empty, or others are writing there", 0.0)
-        call = self._call(method, path, body, ())
-        async with self._bucket.turn(self._share):
-            await self._limits.enter(call, within)
-            return await self._send(call, method, path, body, ())
+        return await self.once(method, path, body, within)
 
     def _call(self, method: str, path: str, body: Body | None, files: Sequence[File]) -> Call:
         kind = _kind_of(method, path, body, files)

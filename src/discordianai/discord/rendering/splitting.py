@@ -35,7 +35,6 @@ from discordianai.discord.rendering.markdown import (
     may_open,
     whole_spans,
 )
-from discordianai.growing_text import GrowingText as GrowingText
 
 TEXT_OF_NOTHING = "…"
 """Discord refuses a message without a visible character."""
