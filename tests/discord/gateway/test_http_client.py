@@ -154,6 +154,7 @@ WAITS = {
     "two headers": (answer(429, b"{}", JSON, "Retry-After: 1", "Retry-After: 2"), 2.0),
     "no number": (answer(429, b'{"retry_after": null, "global": true}', JSON), 0.0),
     "a list": (answer(429, b"[]", JSON), 0.0),
+    "JSON of Cloudflare's": (answer(429, b'{"error_code": 1015, "retry_after": 90}', JSON), 90.0),
     "less than nothing": (answer(429, b'{"retry_after": -1}', JSON, "Retry-After: -1"), 0.0),
     "a body that never ends": (answer(429, b"<", "Retry-After: 2", length=100), 2.0),
 }
@@ -163,7 +164,7 @@ WAITS = {
 def test_an_acknowledgement_that_meets_a_429_is_sent_once_and_says_for_how_long(form: str) -> None:
     """The library would send it three times at once, or fail with what its own code raises."""
     told, seconds = WAITS[form]
-    banned = b"{" not in told
+    banned = b"{" not in told or b"error_code" in told
     discord, limits = Discord([told]), ApplicationLimits()
 
     async def use(http: ListenerHTTPClient) -> float:
@@ -245,6 +246,7 @@ def test_any_other_request_is_sent_again_after_a_while(told: bytes, monkeypatch:
         answer(500, PAGE),
         answer(401, PAGE),
         answer(401, b""),
+        answer(401, b'{"cloudflare_error": true}', JSON),
         answer(429, PAGE),
         answer(429, PAGE, "Retry-After: 90"),
         answer(429, b"{}", JSON, "X-RateLimit-Scope: user", "Retry-After: 90"),

@@ -130,7 +130,9 @@ async def test_a_wrong_token_is_for_the_operator() -> None:
         await asked(401, b"{}")
 
 
-@pytest.mark.parametrize("body", [b"<html>Log in to the proxy</html>", b"", b"null", b'"401"'])
+@pytest.mark.parametrize(
+    "body", [b"<html>Log in to the proxy</html>", b"", b"null", b'"401"', b'{"error_code": 1020}']
+)
 async def test_a_401_that_is_not_discords_is_asked_for_again(body: bytes) -> None:
     """It says nothing about the token, and whoever runs the bot would set a new one for nothing."""
     with pytest.raises(GatewayUnavailable, match="answered 401"):

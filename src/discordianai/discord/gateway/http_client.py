@@ -32,6 +32,7 @@ from discordianai.discord.messages.application_limits import (
     SHORTEST_WAIT,
     ApplicationLimits,
     Call,
+    is_discords,
     wait_of,
 )
 from discordianai.discord.messages.port import MessagesBusy
@@ -95,13 +96,13 @@ class _Answer:
 
     @property
     def is_page(self) -> bool:
-        """Whether it is one of what stands before Discord, as its 429s are JSON objects."""
-        return not isinstance(self.body, dict)
+        """Whether it is one of what stands before Discord: a page mostly, or Cloudflare's JSON."""
+        return not is_discords(self.body)
 
     @property
     def wait(self) -> float | None:
         """Seconds that a 429 asks to wait, if it says so."""
-        return wait_of(self.headers, {} if self.is_page else self.body)
+        return wait_of(self.headers, self.body if isinstance(self.body, dict) else {})
 
 
 class ListenerHTTPClient(HTTPClient):

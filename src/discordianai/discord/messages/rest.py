@@ -320,7 +320,7 @@ def is_taken(response: httpx.Response, answer: Body | None) -> bool:
 
 def rejects_token(response: httpx.Response) -> bool:
     """Whether Discord says that the bot's token is wrong. A 401 without its JSON is that of a proxy."""
-    return response.status_code == 401 and json_of(response) is not None
+    return response.status_code == 401 and is_discords(json_of(response))
 
 
 def id_of(message: Body) -> int:
