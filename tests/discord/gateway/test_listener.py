@@ -27,8 +27,8 @@ from discordianai.discord.gateway.sessions import GatewayParts
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import JOURNAL_WITHIN
-from discordianai.discord.messages.application_limits import Call
 from discordianai.discord.messages.port import MessageRefused
+from discordianai.discord.messages.refused_calls import Call
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
 from discordianai.dispatch.options import ServerRateOptions, UserRateOptions

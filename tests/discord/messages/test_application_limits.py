@@ -16,16 +16,14 @@ from trio.testing import MockClock
 from discordianai.discord.messages.application_limits import (
     LONGEST_WAIT,
     PROBE_EVERY,
-    REFUSED_FOR,
     REQUESTS_PER_SECOND,
     SLOW_ABOVE,
     STOP_ABOVE,
     UNNAMED_HOLD,
     ApplicationHeld,
     ApplicationLimits,
-    Call,
 )
-from discordianai.discord.messages.port import MessageError, MessageRefused, MessagesBusy
+from discordianai.discord.messages.refused_calls import Call
 
 CLOUDFLARES = {"title": "Error 1015: You are being rate limited", "error_code": 1015}
 WEBHOOK_429 = {"message": "You are being rate limited."}
@@ -163,28 +161,6 @@ async def test_what_others_use_up_does_not_count_as_refused(autojump_clock: Mock
     assert limits.statistics().invalid_recently == 0
 
 
-async def test_a_403_is_remembered_for_its_channel_and_kind_of_call(autojump_clock: MockClock) -> None:
-    limits = ApplicationLimits(clock=trio.current_time)
-    limits.note(403, {}, {"code": 50013}, WRITE, "no permission")
-    with pytest.raises(MessageError, match="no permission, a short while ago"):
-        await limits.enter(WRITE, 10.0)
-    await limits.enter(Call(WRITE.kind, 2))
-    await limits.enter(Call(f"{WRITE.kind} files", 1))
-    await trio.sleep(REFUSED_FOR)
-    await limits.enter(WRITE)
-    limits.note(403, {}, {"code": 50013}, WRITE)
-    limits.forget_refusals(1)
-    await limits.enter(WRITE)
-
-
-async def test_a_403_that_is_a_page_is_about_that_one_message(autojump_clock: MockClock) -> None:
-    """A firewall before Discord looks at what a message says; a simpler form of it may pass."""
-    limits = ApplicationLimits(trio.current_time)
-    limits.note(403, {}, None, WRITE)
-    await limits.enter(WRITE)
-    assert limits.statistics().invalid_recently == 1
-
-
 @pytest.mark.parametrize("told", ["nan", "-1", "inf", "", "x", "9" * 400])
 async def test_an_odd_retry_after_holds_for_a_while_and_not_for_ever(
     autojump_clock: MockClock, told: str
@@ -285,40 +261,6 @@ async def test_a_probe_that_meets_the_limit_of_its_own_bucket_ends_the_pause(
         await limits.enter(WEBHOOK)
 
 
-async def test_a_long_wait_of_one_kind_of_call_is_remembered_for_its_channel(
-    autojump_clock: MockClock,
-) -> None:
-    """Ten minutes, as for renaming a channel: others find out without asking, and other calls go on."""
-    limits, rename = ApplicationLimits(clock=trio.current_time), Call("PATCH ", 1)
-    limits.note(429, {}, {"global": False, "retry_after": 600.0}, rename)
-    with pytest.raises(MessagesBusy) as busy:
-        await limits.enter(rename, 1000.0)
-    assert busy.value.wait == pytest.approx(600.0)
-    await limits.enter(WRITE)
-    await limits.enter(Call(rename.kind, 2))
-    await trio.sleep(600.0)
-    await limits.enter(rename)
-
-
-@pytest.mark.parametrize("body", [None, CLOUDFLARES, {"code": 200000}, {"code": 240000}, {"code": 50005}])
-async def test_a_403_that_is_about_one_message_or_not_discords_is_not_remembered(
-    autojump_clock: MockClock, body: object
-) -> None:
-    """A page of Cloudflare's, and what a filter has found in the words: the next message may pass."""
-    limits = ApplicationLimits(clock=trio.current_time)
-    limits.note(403, {}, body, WRITE)
-    await limits.enter(WRITE)
-    assert limits.statistics().invalid_recently == 1
-
-
-@pytest.mark.parametrize("code", [50001, 50013, 0, None, "x", [1]])
-async def test_any_other_403_is_remembered_whatever_its_code(autojump_clock: MockClock, code: object) -> None:
-    limits = ApplicationLimits(clock=trio.current_time)
-    limits.note(403, {}, {"code": code}, WRITE)
-    with pytest.raises(MessageRefused):
-        await limits.enter(WRITE)
-
-
 @pytest.mark.parametrize("page", [None, CLOUDFLARES])
 async def test_pages_with_403_one_after_the_other_are_a_ban(autojump_clock: MockClock, page: object) -> None:
     """One may be about what is in a message; of an address that is refused, each request is one more."""
@@ -355,3 +297,70 @@ async def test_a_probe_that_has_to_wait_for_the_pace_is_sent_when_that_allows_it
         limits.note(429, {}, {"global": True, "retry_after": 0.01}, WRITE)
         await limits.enter(WRITE, 60.0)
         assert trio.current_time() - began < 2.0
+
+
+async def test_whoever_came_first_is_sent_first(autojump_clock: MockClock) -> None:
+    """Also where somebody comes just when one may be sent, and where some have given up."""
+    limits, order = ApplicationLimits(clock=trio.current_time), list[int]()
+
+    async def one(number: int) -> None:
+        await trio.sleep(number / 100)
+        with trio.move_on_after(0.5 if number % 7 == 0 else 60.0):
+            await limits.enter(WRITE, 60.0)
+            order.append(number)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(200):
+            nursery.start_soon(one, number)
+    assert order == sorted(order)
+    assert len(order) > 170
+
+
+async def test_a_thousand_who_wait_cost_no_more_than_one(autojump_clock: MockClock) -> None:
+    """Asking takes time of what is to be sent, and then bunches the requests."""
+    asked = 0
+
+    def clock() -> float:
+        nonlocal asked
+        asked += 1
+        return trio.current_time()
+
+    limits = ApplicationLimits(clock=clock)
+    await together(1000, lambda: answered(limits, lambda _: (200, {}, {}), WRITE))
+    assert asked <= 1000 * 8
+
+
+@pytest.mark.parametrize("call", [WRITE, WEBHOOK])
+async def test_who_will_not_wait_for_a_ban_learns_of_it_although_others_before_them_will(
+    autojump_clock: MockClock, call: Call
+) -> None:
+    limits, told = ApplicationLimits(clock=trio.current_time), list[tuple[float, float]]()
+    for _ in range(SLOW_ABOVE + 1):
+        limits.note(403, {}, {"code": 50013})  # so that both kinds of call wait
+    await limits.enter(call)
+
+    async def one(patience: float) -> None:
+        try:
+            await limits.enter(call, patience)
+        except ApplicationHeld as error:
+            told.append((trio.current_time() - began, error.wait))
+
+    async with trio.open_nursery() as nursery:
+        for patience in (LONGEST_WAIT, LONGEST_WAIT, 60.0, 60.0):
+            nursery.start_soon(one, patience)
+        await trio.testing.wait_all_tasks_blocked()
+        began = trio.current_time()
+        limits.note(429, {"retry-after": "600"}, None)
+    assert len(told) == 2
+    assert all(after < 2.0 and wait > 590.0 for after, wait in told)
+
+
+async def test_who_will_not_wait_at_all_overtakes_nobody(autojump_clock: MockClock) -> None:
+    limits = ApplicationLimits(clock=trio.current_time)
+    async with trio.open_nursery() as nursery:
+        for _ in range(100):
+            nursery.start_soon(limits.enter, WRITE, 60.0)
+        await trio.testing.wait_all_tasks_blocked()
+        autojump_clock.jump(1.0)  # others may be sent by now, but have not woken up yet
+        with pytest.raises(ApplicationHeld):
+            await limits.enter(WRITE)

@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from discordianai.discord.messages import failure_notice
-from discordianai.discord.messages.application_limits import Call
 from discordianai.discord.messages.port import MessageRefused
 from discordianai.discord.messages.posting import ChannelMessages, heading_for
+from discordianai.discord.messages.refused_calls import Call
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.records import ReplyAddress
 from discordianai.sandbox.discord import (

@@ -31,11 +31,11 @@ from discordianai.discord.messages.application_limits import (
     ACKNOWLEDGEMENT,
     SHORTEST_WAIT,
     ApplicationLimits,
-    Call,
     is_discords,
     wait_of,
 )
 from discordianai.discord.messages.port import MessagesBusy
+from discordianai.discord.messages.refused_calls import Call
 from discordianai.waits import named_wait, now_of
 
 REQUEST_TIMEOUT = 30.0

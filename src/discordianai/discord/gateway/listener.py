@@ -179,7 +179,7 @@ class Listener:
             shard = {} if self._shard.total == 1 else {"shard": f"{self._shard.id}/{self._shard.total}"}
             self._log.info("listening", after=seconds, servers=len(event.data["guilds"]), **shard)
             self._guild_cache.hear("READY", event.data)
-            self._shared.limits.forget_refusals()  # events that told of permissions may have been missed
+            self._shared.limits.refused.forget()  # events that told of permissions may have been missed
             if not self._guild_cache.complete:
                 if self._shard.total == 1:
                     self._log.warning("Discord has named no server that the bot is in")
@@ -227,9 +227,9 @@ class Listener:
     def _learn(self, name: str, data: Payload) -> None:
         self._guild_cache.hear(name, data)
         if name in {"CHANNEL_UPDATE", "THREAD_UPDATE"}:  # its permissions may be others now
-            self._shared.limits.forget_refusals(snowflake(data, "id"))
+            self._shared.limits.refused.forget(snowflake(data, "id"))
         elif name == "GUILD_ROLE_UPDATE":  # and those of the whole server
-            self._shared.limits.forget_refusals()
+            self._shared.limits.refused.forget()
 
     def _note_guilds(self) -> None:
         self._figures.note_servers(len(self._guild_cache.guild_ids), self._guild_cache.missing)

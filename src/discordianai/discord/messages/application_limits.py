@@ -22,12 +22,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any, TypeGuard
 
 import structlog
 import trio
 
-from discordianai.discord.messages.port import MessageRefused, MessagesBusy
+from discordianai.discord.messages.port import MessagesBusy
+from discordianai.discord.messages.refused_calls import Call, RefusedCalls
 from discordianai.metric import Metric
 from discordianai.waits import longer, named_wait, now_of
 
@@ -62,24 +64,9 @@ SHORTEST_HOLD, GROWTH = 0.25, 2.0
 """Seconds that a global limit holds on at least where it was not over at its named time, and by how much more
 each next time, up to `PROBE_EVERY`. Discord may name next to nothing each time."""
 
-REFUSED_FOR = 300.0
-"""Seconds for which a 403 is remembered, for a channel and a kind of call; permissions are seldom changed."""
-
-FILTERED = frozenset({200000, 200001, 240000})
-"""Error codes of what AutoMod and Discord's filter find in the words of a message."""
-
-ABOUT_ONE_MESSAGE = FILTERED | {50005}
-"""Those of refusals that say nothing about other messages: also of one that is somebody else's."""
-
-MOST_REFUSALS = 1_000
-
 LONGEST_WAIT = 7_200.0
 """Seconds that a message waits here. Bans last an hour, and perhaps a little longer than they say; after two,
 nobody expects an answer any more."""
-
-LONGEST_PAUSE = 15.0
-"""Seconds. Discord's buckets refill within five; a longer wait is that of a kind of call, and is remembered
-for it."""
 
 SHORTEST_WAIT = 0.001
 """Seconds; less may not move the clock on at all."""
@@ -127,25 +114,40 @@ class ApplicationStatistics:
     ] = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One kind of request: `kind` in one channel is refused as a whole. None where no channel is involved.
+ACKNOWLEDGEMENT = Call("POST /callback", as_bot=False)
 
-    It is closed for a while in one channel, or at one interaction.
-    """
 
-    kind: str
-    channel_id: int | None = None
-    as_bot: bool = True
-    interaction_id: int | None = None
+class _Line:
+    """Those who wait for the same limit. Only the first of them asks: a thousand cost no more than one."""
+
+    def __init__(self) -> None:
+        self._head = trio.StrictFIFOLock()
+        self._waiting: set[trio.CancelScope] = set()
 
     @property
-    def place(self) -> int | None:
-        """Where it is closed as a whole."""
-        return self.channel_id or self.interaction_id
+    def is_waiting(self) -> bool:
+        """Whether anybody does."""
+        return bool(self._waiting)
 
+    async def wait(self, within: float, ask: Callable[[], float]) -> bool:
+        """Line up, then `ask` until it says 0 seconds. Whether it has, `within` so many."""
+        with trio.move_on_after(within + SHORTEST_WAIT) as patience:
+            self._waiting.add(patience)
+            try:
+                async with self._head:
+                    while wait := ask():
+                        self._dismiss(trio.current_time() + wait)
+                        await trio.sleep(max(wait, SHORTEST_WAIT))
+                    return True
+            finally:
+                self._waiting.discard(patience)
+        return False
 
-ACKNOWLEDGEMENT = Call("POST /callback", as_bot=False)
+    def _dismiss(self, until: float) -> None:
+        """Those who give up before then need not wait for it."""
+        for patience in self._waiting:
+            if patience.deadline < until:
+                patience.cancel()
 
 
 class ApplicationLimits:
@@ -163,25 +165,29 @@ class ApplicationLimits:
         self._reason: HoldReason | None = None
         self._probe_sent = -math.inf
         self._least_hold = SHORTEST_HOLD
-        self._refusals: dict[tuple[str, int], tuple[float, str]] = {}
-        self._closed: dict[tuple[str, int], float] = {}
         self._pages = 0
         self._holds = 0
-        self._spared = 0
+        self._lines = {True: _Line(), False: _Line()}  # by whether it is sent as the bot
+        self.refused = RefusedCalls(clock)
 
     async def enter(self, call: Call, within: float = 0.0) -> None:
-        """Return when this request may be sent, which is then counted as sent.
+        """Return when this request may be sent, which is then counted as sent; first come, first served.
 
         Raises `ApplicationHeld` where that takes more than `within` seconds, `MessageRefused` where it is
         known to be refused, and `MessagesBusy` where Discord has said for how long it will be.
         """
-        self.check(call)
-        latest = self._clock() + within
-        while wait := self.take(call):
-            if self._clock() + wait > latest:
-                raise ApplicationHeld(self._reason or "the bot's requests of this second are used up", wait)
-            await trio.sleep(max(wait, SHORTEST_WAIT))
-            self.check(call)
+        self.refused.check(call)
+        line = self._lines[call.as_bot]
+        wait = (self.held_for or SHORTEST_WAIT) if line.is_waiting else self.take(call)
+        if wait and (wait > within or not await line.wait(within, partial(self._ask, call))):
+            raise ApplicationHeld(
+                self._reason or "the bot's requests of this second are used up", self.held_for or wait
+            )
+
+    def _ask(self, call: Call) -> float:
+        """What `take` says; Discord may have refused such a request meanwhile."""
+        self.refused.check(call)
+        return self.take(call)
 
     def take(self, call: Call) -> float:
         """Seconds until this request may be tried again; 0 counts it as sent."""
@@ -253,11 +259,11 @@ class ApplicationLimits:
                     self._next_acknowledgement = now + SLOW_GAP
             refused = status == 429 and self._note_429(headers, body, now)
             if call is not None and not refused and (status == 429 or status >= 500):
-                self._close(call, wait_of(headers, body if isinstance(body, Mapping) else {}), now)
+                self.refused.close(call, wait_of(headers, body if isinstance(body, Mapping) else {}), now)
             if not (self._note_page(status, headers, body, now) or refused):
                 self._note_passed(now)
             if status == 403 and call is not None and is_discords(body):
-                self._remember(call, reason, body.get("code"), now)
+                self.refused.remember(call, reason, body.get("code"), now)
 
     def _note_passed(self, now: float) -> None:
         """Neither a ban nor a global limit holds, if this answer is not one of an earlier request."""
@@ -288,14 +294,6 @@ class ApplicationLimits:
             return True
         return False
 
-    def _close(self, call: Call, wait: float | None, now: float) -> None:
-        if wait is None or wait <= LONGEST_PAUSE or call.place is None:
-            return
-        if len(self._closed) >= MOST_REFUSALS:
-            self._closed = {key: until for key, until in self._closed.items() if until > now}
-        if len(self._closed) < MOST_REFUSALS:
-            self._closed[call.kind, call.place] = now + wait
-
     def _least_global(self, now: float) -> float:
         """Seconds; longer each time, while the limit holds on when its named time is over."""
         if self._reason is not HoldReason.GLOBAL or now < self._held_until:
@@ -315,36 +313,6 @@ class ApplicationLimits:
     def _end_hold(self) -> None:
         self._log.info("sending resumed", reason=str(self._reason))
         self._reason, self._probe_sent, self._least_hold = None, -math.inf, SHORTEST_HOLD
-
-    def _remember(self, call: Call, reason: str, code: object, now: float) -> None:
-        if call.channel_id is None or (isinstance(code, int) and code in ABOUT_ONE_MESSAGE):
-            return
-        if len(self._refusals) >= MOST_REFUSALS:
-            self._refusals = {key: kept for key, kept in self._refusals.items() if kept[0] > now}
-        while len(self._refusals) >= MOST_REFUSALS:
-            self._refusals.pop(next(iter(self._refusals)))
-        self._refusals[call.kind, call.channel_id] = now + REFUSED_FOR, reason
-
-    def check(self, call: Call) -> None:
-        """Raises `MessageRefused` where a request of that kind is known to be refused there.
-
-        And `MessagesBusy` where it is known for how long it will be.
-        """
-        if call.place is None:
-            return
-        now, key = self._clock(), (call.kind, call.place)
-        until, reason = self._refusals.get(key, (-math.inf, ""))
-        if now < until:
-            self._spared += 1
-            raise MessageRefused(f"{reason}, a short while ago")
-        if now < (closed_until := self._closed.get(key, -math.inf)):
-            raise MessagesBusy("Discord accepts no such request there for now", closed_until - now)
-
-    def forget_refusals(self, channel_id: int | None = None) -> None:
-        """Permissions have changed in this channel, or anywhere if none is named."""
-        with self._lock:
-            kept = {} if channel_id is None else self._refusals
-            self._refusals = {key: refusal for key, refusal in kept.items() if key[1] != channel_id}
 
     def _forget_old(self, now: float) -> None:
         while self._invalid and self._invalid[0] <= now - COUNTED_FOR:
@@ -369,7 +337,7 @@ class ApplicationLimits:
                 held_until=until,
                 invalid_recently=len(self._invalid),
                 holds=self._holds,
-                refused_from_memory=self._spared,
+                refused_from_memory=self.refused.spared,
             )
 
 

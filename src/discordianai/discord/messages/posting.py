@@ -9,7 +9,6 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-from discordianai.discord.messages.application_limits import LONGEST_PAUSE
 from discordianai.discord.messages.buckets import Bucket
 from discordianai.discord.messages.port import (
     Body,
@@ -21,6 +20,7 @@ from discordianai.discord.messages.port import (
     MessagesClosed,
     ThreadArchived,
 )
+from discordianai.discord.messages.refused_calls import LONGEST_PAUSE
 from discordianai.discord.messages.rest import DiscordApi, Endpoint, id_of
 from discordianai.records import ReplyAddress
 

@@ -15,12 +15,9 @@ import trio
 from discordianai import bounded_http
 from discordianai.discord.events.payload import Malformed, snowflake
 from discordianai.discord.messages.application_limits import (
-    FILTERED,
-    LONGEST_PAUSE,
     LONGEST_WAIT,
     ApplicationHeld,
     ApplicationLimits,
-    Call,
     is_discords,
     wait_of,
 )
@@ -37,6 +34,7 @@ from discordianai.discord.messages.port import (
     MessagesExpired,
     ThreadArchived,
 )
+from discordianai.discord.messages.refused_calls import FILTERED, LONGEST_PAUSE, Call
 from discordianai.dispatch.budget import RateWindow
 from discordianai.waits import named_wait, now_of
 
@@ -192,7 +190,7 @@ class Endpoint:
     async def _once(
         self, call: Call, method: str, path: str, body: Body | None, files: Sequence[File], end: float
     ) -> Body:
-        self._limits.check(call)  # before it waits for others
+        self._limits.refused.check(call)  # before it waits for others
         async with self._bucket.turn(self._share):
             # Only now: what waits for its bucket is not sent in this second.
             await self._limits.enter(call, end - trio.current_time())

@@ -1,0 +1,95 @@
+"""Requests that Discord is known to refuse, by channel and kind: for a while they are not sent again."""
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from discordianai.discord.messages.port import MessageRefused, MessagesBusy
+
+REFUSED_FOR = 300.0
+"""Seconds for which a 403 is remembered, for a channel and a kind of call; permissions are seldom changed."""
+
+FILTERED = frozenset({200000, 200001, 240000})
+"""Error codes of what AutoMod and Discord's filter find in the words of a message."""
+
+ABOUT_ONE_MESSAGE = FILTERED | {50005}
+"""Those of refusals that say nothing about other messages: also of one that is somebody else's."""
+
+MOST_REFUSALS = 1_000
+
+LONGEST_PAUSE = 15.0
+"""Seconds. Discord's buckets refill within five; a longer wait is that of a kind of call, and is remembered
+for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One kind of request: `kind` in one channel is refused as a whole. None where no channel is involved.
+
+    It is closed for a while in one channel, or at one interaction.
+    """
+
+    kind: str
+    channel_id: int | None = None
+    as_bot: bool = True
+    interaction_id: int | None = None
+
+    @property
+    def place(self) -> int | None:
+        """Where it is closed as a whole."""
+        return self.channel_id or self.interaction_id
+
+
+class RefusedCalls:
+    """`remember`, `close` and `forget` may be called on any thread. `clock` is that of the limits."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._refusals: dict[tuple[str, int], tuple[float, str]] = {}
+        self._closed: dict[tuple[str, int], float] = {}
+        self.spared = 0
+        """Requests that were not sent because of a 403."""
+
+    def remember(self, call: Call, reason: str, code: object, now: float) -> None:
+        """Discord answered 403 with this error code, unless that is about the one message alone."""
+        if call.channel_id is None or (isinstance(code, int) and code in ABOUT_ONE_MESSAGE):
+            return
+        with self._lock:
+            if len(self._refusals) >= MOST_REFUSALS:
+                self._refusals = {key: kept for key, kept in self._refusals.items() if kept[0] > now}
+            while len(self._refusals) >= MOST_REFUSALS:
+                self._refusals.pop(next(iter(self._refusals)))
+            self._refusals[call.kind, call.channel_id] = now + REFUSED_FOR, reason
+
+    def close(self, call: Call, wait: float | None, now: float) -> None:
+        """Discord accepts none for so many seconds, if that is longer than a bucket takes."""
+        if wait is None or wait <= LONGEST_PAUSE or call.place is None:
+            return
+        with self._lock:
+            if len(self._closed) >= MOST_REFUSALS:
+                self._closed = {key: until for key, until in self._closed.items() if until > now}
+            if len(self._closed) < MOST_REFUSALS:
+                self._closed[call.kind, call.place] = now + wait
+
+    def check(self, call: Call) -> None:
+        """Raises `MessageRefused` where a request of that kind is known to be refused there.
+
+        And `MessagesBusy` where it is known for how long it will be.
+        """
+        if call.place is None:
+            return
+        now, key = self._clock(), (call.kind, call.place)
+        until, reason = self._refusals.get(key, (-math.inf, ""))
+        if now < until:
+            self.spared += 1
+            raise MessageRefused(f"{reason}, a short while ago")
+        if now < (closed_until := self._closed.get(key, -math.inf)):
+            raise MessagesBusy("Discord accepts no such request there for now", closed_until - now)
+
+    def forget(self, channel_id: int | None = None) -> None:
+        """Permissions have changed in this channel, or anywhere if none is named."""
+        with self._lock:
+            kept = {} if channel_id is None else self._refusals
+            self._refusals = {key: refusal for key, refusal in kept.items() if key[1] != channel_id}
