@@ -35,19 +35,24 @@ _SOURCES = re.compile(r"One page says so (?:\[.*?\]+(?:\(<?[^)\s]*\))?|\(\[.*?\]
 """With the number of a source, or as OpenAI refers to the page of a search."""
 
 _FENCE = re.compile(r"^```\w*$", re.MULTILINE)
+_SMALL_PRINT = re.compile(r"^-# .*$", re.MULTILINE)
 
 
 def is_whole(prompt: str, shown: str) -> bool:
     """Whether all of the answer to `prompt` is shown, and once."""
-    # Both services say the same but for their names and sources, and what was said before.
-    wanted = compose("", prompt, [], sources=False).text.partition("You asked")[2]
-    return _squeezed(shown).count(_squeezed(wanted)) == 1
+    return _squeezed(shown).count(_wanted(prompt)) == 1
 
 
-def is_part(prompt: str, shown: str) -> bool:
-    """Whether a message that begins like this may be one of several of the answer to `prompt`."""
-    whole = _squeezed(compose("", prompt, [], sources=False).text)
-    return _squeezed(shown)[:BEGINNING] in whole
+def goes_on(prompt: str, shown: str, further: str) -> bool:
+    """Whether a further message begins where those of the answer to `prompt` end that are `shown`."""
+    wanted, beginning = _wanted(prompt), _squeezed(_SMALL_PRINT.sub("", further))[:BEGINNING]
+    _, quoted, rest = _squeezed(shown).partition(_squeezed(f": “{prompt}”"))
+    return bool(quoted and beginning) and wanted.startswith(quoted + rest + beginning)
+
+
+def _wanted(prompt: str) -> str:
+    """What both services say, but for their names and sources, and what was said before."""
+    return _squeezed(compose("", prompt, [], sources=False).text.partition("You asked")[2])
 
 
 def _squeezed(text: str) -> str:

@@ -151,8 +151,11 @@ class Result:
             if message.history[-1][0] > old or message.reply_to in waited_for - {None}
         ]
 
-    def give_up(self, discord: LocalDiscord) -> None:
-        """Nothing more comes: what has no last word is lost."""
+    def give_up(self, discord: LocalDiscord, verdicts: Verdicts) -> None:
+        """Nothing more comes: what has no last word is lost.
+
+        Of each message: whether it loads, is deleted, or is another's, when it came, and what it says.
+        """
         for prompt, asked in self.open.items():
             why = f"{discord.now() - asked.created:.0f} s ago"
             if (interaction := asked.interaction) is not None:
@@ -166,8 +169,18 @@ class Result:
                 for message in discord.channel_messages
                 if message.channel_id == asked.channel_id and message.history[0][0] >= asked.began
             ]
+            # Those that may be about it come first.
+            elsewhere.sort(key=lambda message: not verdicts.may_be_of(asked, message))
             shown = [
-                (message.loading, labels([message]), message.content[:60], message.content[-200:])
+                (
+                    message.loading,
+                    message.deleted,
+                    message.id in verdicts.claimed,
+                    round(message.history[0][0] - asked.began, 1),
+                    labels([message]),
+                    message.content[:120],
+                    message.content[-200:],
+                )
                 for message in asked.messages(discord) or elsewhere[:SHOWN_MESSAGES]
             ]
             self.lost.append(f"lost: {prompt}: {why}, shown {shown}")
@@ -205,7 +218,7 @@ async def soak(folder: Path, seconds: float, seed: int, part: float = 1.0) -> Re
                 while result.open:
                     await trio.sleep(1)
                     result.settle(sandbox, verdicts)
-            result.give_up(sandbox.discord)
+            result.give_up(sandbox.discord, verdicts)
             result.ended_early = bot.process.returncode is not None
             result.status = await bot.stop()
         result.global_429s = sandbox.discord.counters.globally_limited

@@ -10,7 +10,7 @@ from benchmarks.answers import (
     REFUSED,
     TOLD,
     WHOLE,
-    is_part,
+    goes_on,
     is_whole,
     labels,
 )
@@ -197,16 +197,21 @@ class Verdicts:
         ]
         quoted = re.compile(f"(?<!{_BEFORE})“{re.escape(asked.prompt)}”")
         quoting = [message for message in free if quoted.search(message.content)]
-        if quoting:
-            others = (message for message in free if not _QUOTED.search(message.content))
-            quoting += [message for message in others if is_part(asked.prompt, message.content)]
-            quoting.sort(key=lambda message: message.id)
+        for message in sorted(free, key=lambda message: message.id) if quoting else ():
+            shown = "\n".join(message.content for message in quoting)
+            if not _QUOTED.search(message.content) and goes_on(asked.prompt, shown, message.content):
+                quoting.append(message)
         vague = [] if only_quoting else self._vague(asked, free)
         for messages in (quoting, *vague):
             if found := _seen(asked, messages):
                 self.claimed.update(message.id for message in messages)
                 return found
         return None
+
+    def may_be_of(self, asked: Asked, message: SandboxMessage) -> bool:
+        """Whether it names the question or the person."""
+        theirs = asked.interaction is not None and heading_for(asked.interaction.user.id) in message.content
+        return theirs or asked.prompt in message.content
 
     def _vague(self, asked: Asked, free: Sequence[SandboxMessage]) -> list[list[SandboxMessage]]:
         """Of these messages, each that may be this one's, those first that quote no question.

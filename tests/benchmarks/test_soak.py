@@ -186,6 +186,19 @@ def test_an_answer_in_the_channel_is_judged_with_all_of_its_messages() -> None:
         assert found[0] == WHOLE
 
 
+def test_no_answer_takes_the_rest_of_another_that_says_the_same() -> None:
+    """All answers are made of the same paragraphs. The last messages are short, and end with small print."""
+    discord, log = LocalDiscord(DiscordOptions()), FaultLog()
+    several = [whole_answer(discord, number, size=300) for number in (27, 30, 100)]
+    for message in discord.channel_messages:
+        if len(message.content) < 300:
+            message.update({"content": f"{message.content}\n\n-# OpenAI · gpt-6-luna"}, {})
+    log.spells.append(Spell(BANNED, several[0].created - 1, several[0].created + 5))
+    verdicts = Verdicts(discord, log)
+    assert [found and found[0] for found in map(verdicts, several)] == [WHOLE] * 3
+    assert len(verdicts.claimed) == len(discord.channel_messages)
+
+
 def test_an_answer_in_the_channel_is_one_although_nobody_acknowledged_it() -> None:
     """Where an acknowledgement met errors for three seconds, the bot writes there, with or without a note."""
     discord, log = LocalDiscord(DiscordOptions()), FaultLog()
