@@ -188,12 +188,22 @@ async def test_a_429_of_a_bucket_is_waited_for_as_long_as_it_says_and_met_once(
     assert second - first <= seconds + 2.0
 
 
-async def test_a_503_that_says_when_is_asked_again_then(autojump_clock: trio.testing.MockClock) -> None:
-    discord = Discord([(503, {"retry-after": "40"}, "a page"), TAKEN])
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"retry-after": "12"}, "a page"),
+        ({}, {"title": "Error 1200", "cloudflare_error": True, "retry_after": 12}),
+        ({"x-ratelimit-reset-after": "12"}, {}),
+    ],
+)
+async def test_a_503_that_says_when_is_asked_again_then(
+    autojump_clock: trio.testing.MockClock, headers: dict[str, str], body: object
+) -> None:
+    discord = Discord([(503, headers, body), TAKEN])
     async with discord.api() as api:
         await ChannelMessages(api, 1).create({"content": "hi"})
     first, second = discord.came
-    assert 40.0 <= second - first <= 42.0
+    assert 12.0 <= second - first <= 14.0
 
 
 async def test_what_one_meets_in_a_channel_holds_the_others_who_write_there(

@@ -36,7 +36,7 @@ from discordianai.discord.messages.port import (
 )
 from discordianai.discord.messages.refused_calls import FILTERED, LONGEST_PAUSE, Call
 from discordianai.dispatch.budget import RateWindow
-from discordianai.waits import named_wait, now_of
+from discordianai.waits import named_wait
 
 ATTEMPTS = 6
 """Attempts of a request that must arrive, at least."""
@@ -280,12 +280,9 @@ def _error(method: str, response: httpx.Response, body: Body, reason: str) -> Me
     code = _code(body)
     if response.is_success:
         return MessagesBusy("something else than Discord has answered", 0.0)
-    if response.status_code == 429:
-        wait = wait_of(response.headers, body)
-        return MessagesBusy(reason, 1.0 if wait is None else wait)
-    if response.status_code >= 500:
-        told = named_wait(response.headers.get("retry-after"), now_of(response.headers))
-        return MessagesBusy(reason, told or 0.0)
+    if response.status_code == 429 or response.status_code >= 500:
+        wait, unnamed = wait_of(response.headers, body), 1.0 if response.status_code == 429 else 0.0
+        return MessagesBusy(reason, unnamed if wait is None else wait)
     if code in {UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, INVALID_WEBHOOK_TOKEN}:
         return MessagesExpired(reason)
     if code == UNKNOWN_CHANNEL:
