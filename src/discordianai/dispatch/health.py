@@ -195,22 +195,17 @@ class ProviderHealth:
             self._limit.rate_limited(now)
         if isinstance(error, Overloaded):
             self._limit.failed(now)
-        if (lasting := self._lasting(error, pause, probe=probe)) is None and pause is not None:
-            self._pause(pause)
-        return lasting
-
-    def _lasting(self, error: ProviderError, pause: float | None, *, probe: bool) -> LastingRefusal | None:
-        """None where the next request may be answered, or only a short pause is asked for.
-
-        Short ones that follow each other are a long one: whoever waits for the end of each meets the next.
-        """
-        reason = REFUSALS.get(type(error))
-        lasting = isinstance(error, AuthenticationFailed | QuotaExhausted)
+        lasting = isinstance(error, AuthenticationFailed | QuotaExhausted) or (
+            probe and self._breaker.refused
+        )
         if pause is not None:
-            lasting = lasting or self._pauses.add(pause, trio.current_time()) > self._longest_pause
-        if reason is None or not (lasting or (probe and self._breaker.refused)):
-            return None
-        return LastingRefusal(reason, pause)
+            # Short ones that follow each other are a long one: whoever waits for each end meets the next.
+            lasting = self._pauses.add(pause, now) > self._longest_pause or lasting
+        if lasting and (reason := REFUSALS.get(type(error))) is not None:
+            return LastingRefusal(reason, pause)
+        if pause is not None:
+            self._pause(pause)
+        return None
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
