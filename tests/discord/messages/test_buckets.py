@@ -9,13 +9,17 @@ import pytest
 import trio
 import trio.testing
 
+from discordianai.answering.reply import AnswerEnd
 from discordianai.discord.messages import failure_notice
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.messages.buckets import MOST_BUCKETS, OTHERS_WITHIN, Bucket, ChannelBuckets, Share
 from discordianai.discord.messages.port import MessagesBusy, MessagesExpired
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
+from discordianai.discord.messages.reply import open_reply
+from discordianai.discord.messages.reply_options import EditPace, ReplyOptions
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.records import ReplyAddress
+from tests.discord.builders import question
 
 OTHERS = range(1, 2 * MOST_BUCKETS)
 
@@ -166,6 +170,27 @@ class Discord:
 TAKEN: Answer = (200, {}, {"id": "5"})
 
 
+class SlowChannel(Discord):
+    """Takes five requests in five seconds, as Discord does in a channel, and says so with each answer."""
+
+    def __init__(self) -> None:
+        super().__init__([TAKEN])
+        self.refused = 0
+
+    async def answer(self, _request: httpx.Request) -> httpx.Response:
+        now = trio.current_time()
+        lately = [came for came in self.came if came > now - 5.0]
+        self.refused += len(lately) >= 5
+        self.came.append(now)
+        left, reset = str(max(4 - len(lately), 0)), (lately or [now])[0] + 5.0 - now
+        told = {
+            "x-ratelimit-limit": "5",
+            "x-ratelimit-remaining": left,
+            "x-ratelimit-reset-after": f"{reset:.3f}",
+        }
+        return httpx.Response(200, headers=told, json={"id": "5"})
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "seconds"),
     [
@@ -217,6 +242,32 @@ async def test_what_one_meets_in_a_channel_holds_the_others_who_write_there(
             nursery.start_soon(messages.create, {"content": "hi"})
     assert len(discord.came) == 11
     assert discord.came[1] - discord.came[0] >= 9.0
+
+
+async def test_a_crowd_in_a_channel_is_answered_with_one_request_for_each(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Forty answers, as after a ban, that all grow for ten seconds: first words that came late would only
+    keep the last ones away."""
+    channel = SlowChannel()
+    async with channel.api() as api, trio.open_nursery() as nursery:
+
+        async def answer(number: int) -> None:
+            messages = ChannelMessages(api, 1, person_id=number, reply_to=number)
+            async with open_reply(messages, question(), ReplyOptions(EditPace(1.0))) as reply:
+                for word in range(20):
+                    reply.write(f"word{word} ")
+                    await trio.sleep(0.5)
+                reply.close(AnswerEnd())
+                await reply.finish()
+                ended.append(trio.current_time() - began)
+
+        ended, began = list[float](), trio.current_time()
+        for number in range(40):
+            nursery.start_soon(answer, number)
+    assert len(channel.came) <= 60
+    assert channel.refused == 0
+    assert max(ended) <= 60.0
 
 
 async def test_a_wait_that_nobody_should_wait_for_is_told_at_once(

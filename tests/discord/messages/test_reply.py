@@ -119,6 +119,20 @@ async def test_a_long_answer_goes_on_in_further_messages_and_full_ones_do_not_ch
         assert all(later.startswith(earlier.rstrip()) for earlier, later in pairwise(contents))
 
 
+async def test_an_answer_that_has_ended_takes_one_request_for_each_of_its_messages(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Also the last one has its buttons at once: where others wait, each request more takes their place."""
+    messages = FakeMessages()
+    async with open_reply(messages, question(), options()) as reply:
+        reply.write("word " * 1000)
+        await end(reply, AnswerEnd("a note"))
+        await trio.sleep(5)
+    assert len(messages.contents) == 3
+    assert len(messages.history) == 3
+    assert messages.bodies[-1]["components"] == []
+
+
 async def test_a_link_that_lies_is_shown_with_its_host_in_whichever_message_it_stands(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

@@ -25,6 +25,10 @@ FOR_OTHERS = 2
 """Requests of a shared bucket's period that one person leaves who has several answers there, or where others
 are answered, too."""
 
+CROWD = 5
+"""Requests that wait for a bucket, from which on nothing joins them that may be skipped: as many as Discord
+takes in five seconds."""
+
 OTHERS_WITHIN = 60.0
 """Seconds after which somebody no longer counts as one of the others."""
 
@@ -59,6 +63,11 @@ class Bucket:
         """When, on trio's clock, there is room again for what may be skipped."""
         return max(self.free_at, self._even_at)
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether a request that may be skipped would wait for longer than what it shows is of use."""
+        return self._turn.statistics().tasks_waiting >= CROWD
+
     @asynccontextmanager
     async def turn(self, share: Share | None = None) -> AsyncIterator[None]:
         """Wait for room, and for this share of it; the block is the request.
@@ -66,7 +75,8 @@ class Bucket:
         Room is given in the order of the requests, except that nobody waits for somebody else's share.
         """
         while True:
-            await trio.sleep_until(self.share_at(share))
+            if (at := self.share_at(share)) > trio.current_time():
+                await trio.sleep_until(at)
             async with self._turn:
                 await trio.sleep_until(self.free_at)
                 if self.share_at(share) <= trio.current_time():

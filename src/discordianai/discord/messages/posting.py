@@ -120,9 +120,14 @@ class ChannelMessages:
         return self._endpoint.spare_at
 
     async def try_edit(self, message_id: int | None, body: Body) -> None:
-        """See `Messages.try_edit`. The first edit of the original has to arrive: others follow it."""
+        """See `Messages.try_edit`. The first edit of the original has to arrive: others follow it.
+
+        A crowd is not joined with it: when they are through, the whole answer may be there.
+        """
         known = message_id or self._original
         if known is None:
+            if self._endpoint.is_crowded:
+                raise MessagesBusy("many others wait to write there", 0.0)
             await self._write_original(body, ())
             return
         try:

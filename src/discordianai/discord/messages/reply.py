@@ -191,7 +191,7 @@ class DiscordReply:
 
     async def _end(self, last: tuple[Button, ...]) -> None:
         try:
-            await self._show_full_messages(ended=True)
+            await self._show_full_messages(last)
             if self._too_long and not self._file_refused:
                 try:
                     await self._end_with_a_file(last)
@@ -246,7 +246,7 @@ class DiscordReply:
                 async with self._writing:
                     if self._finishing:
                         return
-                    await self._show_full_messages(ended=False)
+                    await self._show_full_messages()
                     await self._show_newest()
             except MessagesExpired as error:
                 if self._rest is None:
@@ -289,8 +289,10 @@ class DiscordReply:
             self._no_further = self._too_long = False
         self._news.set()
 
-    async def _show_full_messages(self, *, ended: bool) -> None:
-        """Complete the newest message and open the next, while there is more than one holds."""
+    async def _show_full_messages(self, last: tuple[Button, ...] | None = None) -> None:
+        """Complete the newest message and open the next, while there is more than one holds. An answer that
+        has ended has its `last` buttons."""
+        ended, buttons = last is not None, (self._stop,) if last is None else last
         while not self._too_long and (full := full_message(tail := str(self._tail), ended=ended)):
             part, rest = full
             await self._show(MessageLook(part), until_taken=True)
@@ -300,7 +302,7 @@ class DiscordReply:
             meanwhile = str(self._tail)
             tail, rest = meanwhile, rest + meanwhile[len(tail) :]
             following = full_message(rest, ended=ended)
-            look = MessageLook(following[0]) if following else MessageLook(cut(rest)[0], (self._stop,))
+            look = MessageLook(following[0]) if following else MessageLook(cut(rest)[0], buttons)
             try:
                 message_id = await self._open_next(look)
             except MessageRefused:

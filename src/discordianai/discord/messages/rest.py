@@ -148,6 +148,11 @@ class Endpoint:
         """When, on trio's clock, the bucket has room again for what may be left out."""
         return max(self._bucket.spare_at, self._bucket.share_at(self._share))
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so many wait for the bucket that only what has to arrive should join them."""
+        return self._bucket.is_crowded
+
     async def insist(
         self,
         method: str,
