@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 import trio
 
+from discordianai.discord.messages.posting import heading_for
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.discord import CHANNELS, person
+from discordianai.sandbox.discord import CHANNELS, Interaction, person
 from tests.end_to_end.conftest import Scene, said
 from tests.end_to_end.sharing import SharedScene, played, shared_scene
 from tests.hostile.endurance import endured, told
@@ -90,3 +91,30 @@ async def test_answers_and_replies_outlast_an_outage_of_half_a_minute(scene: Sce
             assert "You asked: “Go.”" in await told(interaction, 60.0)
         with trio.fail_after(60):
             await listed.wait_until(lambda each: "/ask" in each.text)
+
+
+@pytest.mark.long
+@played
+async def test_an_answer_is_shown_after_an_outage_of_some_minutes(scene: Scene) -> None:
+    """Discord takes nothing anywhere, so that nobody can be told that it takes longer. What may be read by
+    everybody has gone to the channel meanwhile."""
+    discord = scene.sandbox.discord
+
+    def shows(interaction: Interaction) -> bool:
+        moved = heading_for(interaction.user.id)
+        texts = [each.content for each in discord.channel_messages if each.content.startswith(moved)]
+        return any("You asked: “Go.”" in text for text in (interaction.text, *texts))
+
+    async with endured(scene):
+        asked = [await discord.invoke("ask", {"prompt": "Go."}, user=person(810 + n)) for n in range(2)]
+        private = {"prompt": "Go.", "private": True}
+        asked += [await discord.invoke("ask", private, user=person(815 + n)) for n in range(2)]
+        with trio.fail_after(10.0):
+            while any(one.response_type is None for one in asked):  # noqa: ASYNC110  # no event tells
+                await trio.sleep(0.01)
+        discord.fail_next("/", 503, 100_000)
+        await trio.sleep(270.0)
+        discord.clear_failures()
+        with trio.fail_after(150.0):
+            while not all(map(shows, asked)):  # noqa: ASYNC110  # no event tells
+                await trio.sleep(0.5)

@@ -14,6 +14,7 @@ import trio
 from trio.testing import MockClock
 
 from discordianai.discord.messages.application_limits import (
+    ACKNOWLEDGEMENT,
     LONGEST_WAIT,
     PROBE_EVERY,
     REQUESTS_PER_SECOND,
@@ -152,6 +153,27 @@ async def test_refused_requests_slow_traffic_and_then_stop_it(autojump_clock: Mo
     assert limits.statistics().hold
     await limits.enter(WEBHOOK, 600.0)
     assert not limits.statistics().hold
+
+
+async def test_traffic_of_which_little_is_refused_is_not_slowed(autojump_clock: MockClock) -> None:
+    """As where a ban has refused many acknowledgements, and all goes well after it: 60 requests a second."""
+    limits = ApplicationLimits(clock=trio.current_time)
+    for _ in range(SLOW_ABOVE + 500):
+        limits.note(429, {"retry-after": "8"}, None, ACKNOWLEDGEMENT)
+    limits.note(200, {}, {}, WEBHOOK)
+    await trio.sleep(8.0)
+    await limits.enter(WEBHOOK, 10.0)
+    began = trio.current_time()
+    for number in range(600):
+        limits.note(403 if number % 20 == 0 else 200, {}, {"code": 50013}, WEBHOOK)
+        await limits.enter(WEBHOOK, 10.0)
+    assert trio.current_time() - began <= 10.0
+    for _ in range(100):
+        limits.note(403, {}, {"code": 50013}, WEBHOOK)
+    began = trio.current_time()
+    for _ in range(50):
+        await limits.enter(WEBHOOK, 10.0)
+    assert trio.current_time() - began >= 5.0
 
 
 async def test_what_others_use_up_does_not_count_as_refused(autojump_clock: MockClock) -> None:

@@ -348,8 +348,27 @@ async def test_a_notice_is_not_sent_again_before_an_error_of_discords_is_said_to
     address = ReplyAddress(1, 2, "token", 3, private=True, acknowledged_at=0.0, message_id=7)
     discord = Discord([(503, {"retry-after": f"{seconds:.0f}"}, "a page"), TAKEN])
     async with discord.api() as api:
-        assert await failure_notice.say(api, address, "It failed.", person_id=5) is (seconds < 20)
+        assert bool(await failure_notice.say(api, address, "It failed.", person_id=5)) is (seconds < 20)
     assert all(later - discord.came[0] >= seconds for later in discord.came[1:])
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ((503, {}, "a page"), None),
+        ((503, {"retry-after": "600"}, "a page"), None),
+        ((403, {}, {"code": 50013}), False),
+        ((404, {}, {"code": 10015}), False),
+    ],
+)
+@pytest.mark.parametrize("message_id", [None, 7])
+async def test_a_notice_that_discord_cannot_take_now_differs_from_one_that_it_refuses(
+    autojump_clock: trio.testing.MockClock, answer: Answer, told: bool | None, message_id: int | None
+) -> None:
+    """The former is worth another try."""
+    address = ReplyAddress(1, 2, "token", 3, private=False, acknowledged_at=0.0, message_id=message_id)
+    async with Discord([answer]).api() as api:
+        assert await failure_notice.say(api, address, "It failed.", person_id=5) is told
 
 
 async def test_what_must_arrive_outlasts_an_outage_of_discords(

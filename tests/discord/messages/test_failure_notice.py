@@ -39,7 +39,7 @@ class Scene:
         await self.api.client.post(self.api.url + path, json={"type": 5})
         return interaction, ReplyAddress(BOT_ID, interaction.id, interaction.token, HERE.id, private, 0.0)
 
-    async def tell(self, address: ReplyAddress, words: str, *, shown: bool = False) -> bool:
+    async def tell(self, address: ReplyAddress, words: str, *, shown: bool = False) -> bool | None:
         return await failure_notice.say(self.api, address, words, person_id=ASKER.id, shown=shown)
 
     def in_channel(self) -> list[str]:

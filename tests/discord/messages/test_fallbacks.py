@@ -38,8 +38,9 @@ class Scene:
     async def shown(self, text: str, *, pieces: int = 1, fails: bool = False, **more: Any) -> list[str]:
         """Show an answer to a message in the channel; the contents of the messages that are there then."""
 
-        async def tell(words: str) -> None:
+        async def tell(words: str) -> bool:
             self.told.append(words)
+            return True
 
         options = replace(ReplyOptions(EditPace(0.05), tell=tell), **more)
         messages = ChannelMessages(self.api, HERE, reply_to=77)

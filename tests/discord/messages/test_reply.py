@@ -1,9 +1,10 @@
 """An answer is shown at a bounded pace, always the newest, and in the end the whole of it."""
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -28,10 +29,11 @@ from discordianai.discord.messages.port import (
 )
 from discordianai.discord.messages.reply import (
     IN_THE_FILE,
+    NOT_SHOWN,
     DiscordReply,
     open_reply,
 )
-from discordianai.discord.messages.reply_options import EditPace, ReplyOptions
+from discordianai.discord.messages.reply_options import OUTAGE_PAUSES, EditPace, ReplyOptions
 from discordianai.discord.rendering.splitting import split
 from discordianai.records import Citation
 from tests.discord.builders import question
@@ -556,8 +558,9 @@ async def test_an_answer_is_there_although_its_former_messages_cannot_be_removed
     """Nobody is told that it could not be shown."""
     told: list[str] = []
 
-    async def tell(words: str) -> None:
+    async def tell(words: str) -> bool:
         told.append(words)
+        return True
 
     messages = FakeMessages()
     messages.no_removal = error
@@ -569,6 +572,75 @@ async def test_an_answer_is_there_although_its_former_messages_cannot_be_removed
     (file,) = messages.files[None]
     assert file.content.decode().split() == [f"word{number}" for number in range(1000)]
     assert told == []
+
+
+@dataclass
+class Away(FakeMessages):
+    """Those of a Discord that takes nothing `until` then; if it is `away`, no sentence elsewhere either."""
+
+    until: float = 0.0
+    away: bool = True
+    told: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    async def edit(self, message_id: int | None, body: Body, files: Sequence[File] = ()) -> None:
+        """As the real ones, tries for two minutes."""
+        await trio.sleep(min(max(self.until - trio.current_time(), 0.0), 120.0))
+        if trio.current_time() < self.until:
+            raise MessagesBusy("Discord answered 503", 0.0)
+        await super().edit(message_id, body, files)
+
+    async def tell(self, words: str) -> bool | None:
+        self.told.append(words)
+        await trio.sleep(20.0)
+        return None if self.away and trio.current_time() < self.until else True
+
+
+@pytest.mark.parametrize("seconds", [130.0, 180.0, 600.0, 900.0])
+async def test_an_outage_at_an_answers_end_is_outlasted(
+    seconds: float, autojump_clock: trio.testing.MockClock
+) -> None:
+    """The answer is shown when it is over, with all that belongs to its end, also where it is over just when
+    it would have been said that there is none."""
+    messages = Away(seconds)
+    async with open_reply(messages, question(), options(tell=messages.tell)) as reply:
+        reply.write("because ")
+        await trio.sleep(1)
+        reply.write("of that")
+        await end(reply, AnswerEnd("a note"))
+    assert messages.contents[None] == "because of that\n\n-# a note"
+    assert trio.current_time() <= messages.until + max(OUTAGE_PAUSES)
+
+
+async def test_what_no_webhook_takes_for_two_minutes_goes_to_the_channel(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Where only interactions are in trouble."""
+    messages, channel = Away(math.inf), FakeMessages()
+    async with open_reply(messages, question(), options(rest=channel, tell=messages.tell)) as reply:
+        reply.write("because")
+        await trio.sleep(1)
+        reply.write(" of that")
+        await end(reply, AnswerEnd("a note"))
+    assert channel.contents[None] == f"{FOR_THE_PERSON}because of that\n\n-# a note"
+    assert messages.told == []
+
+
+async def test_what_discord_cannot_take_is_told_where_it_takes_a_sentence(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """An error of its own for these words is no outage; nor does one last for ever."""
+    for away, said in ((False, [NOT_SHOWN]), (True, [NOT_SHOWN] * 6)):
+        messages, began = Away(math.inf, away=away), trio.current_time()
+        async with open_reply(messages, question(), options(tell=messages.tell)) as reply:
+            reply.write("because")
+            reply.close(AnswerEnd())
+            with pytest.raises(ReplyFailed):
+                await reply.finish()
+        assert messages.told == said
+        assert trio.current_time() - began <= 1400.0
 
 
 async def test_what_an_ended_interaction_does_not_take_goes_to_the_channel(

@@ -104,7 +104,7 @@ class CommandRunner:
 
     async def _say(self, wanted: RunCommand, words: str) -> bool:
         person_id = wanted.invocation.origin.person.id
-        return await failure_notice.say(self._discord, wanted.address, words, person_id=person_id)
+        return bool(await failure_notice.say(self._discord, wanted.address, words, person_id=person_id))
 
     async def _run(self, wanted: RunCommand) -> None:
         log = self._log.bind(command=wanted.name)

@@ -60,6 +60,9 @@ SLOW_ABOVE, STOP_ABOVE = 1_000, 5_000
 SLOW_GAP = 1.0
 """Seconds between two requests, at most, while message traffic is slow; see `_slow_gap`."""
 
+RECENT = 50
+"""Responses that count most in the share of those that are refused."""
+
 SHORTEST_HOLD, GROWTH = 0.25, 2.0
 """Seconds that a global limit holds on at least where it was not over at its named time, and by how much more
 each next time, up to `PROBE_EVERY`. Discord may name next to nothing each time."""
@@ -160,6 +163,7 @@ class ApplicationLimits:
         self._log = structlog.get_logger("discordianai.discord.messages")
         self._paced_until = -math.inf  # when the last request would be due if none might come early
         self._next_slow = self._next_acknowledgement = -math.inf
+        self._refused_share = 0.0  # of the last responses
         self._invalid: deque[float] = deque(maxlen=STOP_ABOVE * 2)
         self._held_until = -math.inf
         self._reason: HoldReason | None = None
@@ -207,8 +211,8 @@ class ApplicationLimits:
             return 0.0
 
     def _slow_gap(self) -> float:
-        """Seconds between two requests: if all were refused, it would take ten minutes to the stop."""
-        return min(COUNTED_FOR / max(STOP_ABOVE - len(self._invalid), 1), SLOW_GAP)
+        """Seconds between two requests: if as many go on being refused, it takes ten minutes to the stop."""
+        return min(self._refused_share * COUNTED_FOR / max(STOP_ABOVE - len(self._invalid), 1), SLOW_GAP)
 
     def takes_acknowledgement(self) -> bool:
         """Whether one may be sent: not where traffic is slow and the last one was refused a moment ago."""
@@ -253,10 +257,9 @@ class ApplicationLimits:
         """Learn from an answer of Discord's; `body` is None where it is not JSON, `reason` is for the log."""
         now = self._clock()
         with self._lock:
-            if status in INVALID_STATUSES and headers.get("x-ratelimit-scope") != "shared":
-                self._invalid.append(now)
-                if call is ACKNOWLEDGEMENT:
-                    self._next_acknowledgement = now + SLOW_GAP
+            self._count(
+                status in INVALID_STATUSES and headers.get("x-ratelimit-scope") != "shared", call, now
+            )
             refused = status == 429 and self._note_429(headers, body, now)
             if call is not None and not refused and (status == 429 or status >= 500):
                 self.refused.close(call, wait_of(headers, body if isinstance(body, Mapping) else {}), now)
@@ -264,6 +267,14 @@ class ApplicationLimits:
                 self._note_passed(now)
             if status == 403 and call is not None and is_discords(body):
                 self.refused.remember(call, reason, body.get("code"), now)
+
+    def _count(self, invalid: bool, call: Call | None, now: float) -> None:
+        if invalid:
+            self._invalid.append(now)
+        if call is not ACKNOWLEDGEMENT:
+            self._refused_share += (invalid - self._refused_share) / RECENT
+        elif invalid:
+            self._next_acknowledgement = now + SLOW_GAP
 
     def _note_passed(self, now: float) -> None:
         """Neither a ban nor a global limit holds, if this answer is not one of an earlier request."""

@@ -239,24 +239,26 @@ class DiscordDelivery:
             clock=self._shared.clock,
         )
 
-    async def _tell_elsewhere(self, words: str) -> None:
+    async def _tell_elsewhere(self, words: str) -> bool | None:
         """For when the answer's own place accepts nothing: plain requests, the parent channel, a direct
-        message.
+        message. None where Discord can take nothing at the moment.
         """
         shown = self._reply is not None and self._reply.shows_text
-        await self._tell_somewhere(words, shown=shown, newest=self._reply.newest if self._reply else None)
+        newest = self._reply.newest if self._reply else None
+        return await self._tell_somewhere(words, shown=shown, newest=newest)
 
-    async def _tell_somewhere(self, words: str, *, shown: bool, newest: int | None) -> None:
+    async def _tell_somewhere(self, words: str, *, shown: bool, newest: int | None) -> bool | None:
         address, place = self._question.address, self._question.place
-        if await self._tell(words, shown=shown, newest=newest):
-            return
-        if not address.private and await self._tell_above(words):
-            return
+        told = await self._tell(words, shown=shown, newest=newest)
+        if told or (not address.private and await self._tell_above(words)):
+            return True
         about = f"About your question in <#{place.channel_id}>: {words}"
-        if not await failure_notice.say_directly(self._api, self._question.person.id, about):
-            self._log.warning("person could not be notified")
+        if await failure_notice.say_directly(self._api, self._question.person.id, about):
+            return True
+        self._log.warning("person could not be notified")
+        return told
 
-    async def _tell(self, words: str, *, shown: bool, newest: int | None) -> bool:
+    async def _tell(self, words: str, *, shown: bool, newest: int | None) -> bool | None:
         address, person_id = self._question.address, self._question.person.id
         return await failure_notice.say(
             self._api, address, words, person_id=person_id, shown=shown, newest=self._path_of(newest)

@@ -2,7 +2,6 @@
 direct message, what cannot be posted in the channel.
 """
 
-import math
 import re
 
 import structlog
@@ -36,8 +35,10 @@ async def say(
     person_id: int,
     shown: bool = False,
     newest: str = "",
-) -> bool:
-    """Write `words`; whether Discord took them. In the channel they are for `person_id`.
+) -> bool | None:
+    """Write `words`; whether Discord took them, or None where it can take nothing at the moment.
+
+    In the channel they are for `person_id`.
 
     `newest` is the path of the answer's newest message, by default that of the interaction's original one. If
     a part of the answer is `shown` there, it stays, loses its buttons, and the words are a further message. A
@@ -46,30 +47,34 @@ async def say(
     if not newest and address.message_id is None:
         newest = f"{_webhook(address)}/messages/@original"
     body: Body = {"content": f"-# {words}", "components": [], "allowed_mentions": {"parse": []}}
-    told = False
+    told = None  # until each way was tried
     with trio.move_on_after(_within(api)):
-        if newest and not shown and await _send(api, "PATCH", newest, body):
+        in_place = bool(newest) and not shown and await _send(api, "PATCH", newest, body)
+        if in_place:
             return True
-        told = await _say_below(api, address, body, f"{heading_for(person_id)}-# {words}")
+        told = _either(in_place, await _say_below(api, address, body, f"{heading_for(person_id)}-# {words}"))
         if newest and not await _send(api, "PATCH", newest, WITHOUT_BUTTONS) and not shown:
             await _send(api, "DELETE", newest)
     return told
 
 
-async def _say_below(api: DiscordApi, address: ReplyAddress, body: Body, named: str) -> bool:
+async def _say_below(api: DiscordApi, address: ReplyAddress, body: Body, named: str) -> bool | None:
     """Whether Discord took a further message; `named` says for whom it is where nothing else does."""
     channel = f"/channels/{address.channel_id}/messages"
     if address.message_id is not None:
         reference = {"message_id": address.message_id, "fail_if_not_exists": False}
-        if await _send(api, "POST", channel, {**body, "message_reference": reference}):
-            return True
+        told = await _send(api, "POST", channel, {**body, "message_reference": reference})
     else:
         private = {"flags": EPHEMERAL} if address.private else {}
-        if await _send(api, "POST", f"{_webhook(address)}?wait=true", {**body, **private}):
-            return True
-    if not address.as_member or address.private:
-        return False
-    return await _send(api, "POST", channel, {**body, "content": named})
+        told = await _send(api, "POST", f"{_webhook(address)}?wait=true", {**body, **private})
+    if told or not address.as_member or address.private:
+        return told
+    return _either(told, await _send(api, "POST", channel, {**body, "content": named}))
+
+
+def _either(one: bool | None, other: bool | None) -> bool | None:
+    """Of two ways: whether one of them was taken, or None if that may still be."""
+    return one or other or (None if None in {one, other} else False)
 
 
 def _webhook(address: ReplyAddress) -> str:
@@ -81,7 +86,7 @@ async def follow_up(api: DiscordApi, address: ReplyAddress, words: str) -> bool:
     path = f"{_webhook(address)}?wait=true"
     body = {"content": f"-# {words}", "flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
     with trio.move_on_after(_within(api)):
-        return await _send(api, "POST", path, body)
+        return bool(await _send(api, "POST", path, body))
     return False
 
 
@@ -90,8 +95,8 @@ def _within(api: DiscordApi, seconds: float = WITHIN) -> float:
     return seconds + min(api.limits.held_for, LONGEST_HOLD)
 
 
-async def _send(api: DiscordApi, method: str, path: str, body: Body | None = None) -> bool:
-    """Whether it was accepted; what Discord refuses is not retried."""
+async def _send(api: DiscordApi, method: str, path: str, body: Body | None = None) -> bool | None:
+    """Whether it was accepted, or None where a later try may do; what Discord refuses is not retried."""
     log = structlog.get_logger("discordianai.discord.messages.failure_notice")
     endpoint, path = _endpoint(api, path)
     for attempt in range(1, ATTEMPTS + 1):
@@ -99,13 +104,15 @@ async def _send(api: DiscordApi, method: str, path: str, body: Body | None = Non
             await endpoint.once(method, path, body, _within(api))
         except MessageError as error:
             log.warning("failure notice rejected", reason=str(error), attempt=attempt)
-            wait = error.wait if isinstance(error, MessagesBusy) else math.inf
+            if not isinstance(error, MessagesBusy):
+                return False
+            wait = error.wait
         else:
             return True
         if wait > WITHIN:
-            return False
+            return None
         await trio.sleep(max(wait, PAUSE))
-    return False
+    return None
 
 
 def _endpoint(api: DiscordApi, path: str) -> tuple[Endpoint, str]:

@@ -10,8 +10,7 @@ written there, because the interaction has expired, the rest goes to the channel
 
 What Discord permanently refuses is shown in a simpler form (`fallbacks.py`): without its file, its links, its
 buttons. If it accepts none while the answer grows, no more is tried until its end. If it takes no further
-message, the answer comes as a file, or ends in the newest one. If nothing can be shown, the person is told in
-one sentence, wherever that is possible.
+message, the answer comes as a file, or ends in the newest one. If nothing can be shown, a sentence says so.
 """
 
 import math
@@ -40,7 +39,7 @@ from discordianai.discord.messages.port import (
     ThreadArchived,
 )
 from discordianai.discord.messages.posting import heading_for
-from discordianai.discord.messages.reply_options import ReplyOptions
+from discordianai.discord.messages.reply_options import OUTAGE_PAUSES, TELL_WITHIN, ReplyOptions
 from discordianai.discord.messages.reply_status import ReplyStatus
 from discordianai.discord.rendering.characters import units
 from discordianai.discord.rendering.masked_links import MaskedLinks
@@ -58,9 +57,6 @@ IN_THE_FILE = "The whole answer is in the file."
 NO_FILE = "The rest doesn't fit here, and I can't send it as a file."
 NOT_SHOWN = "I couldn't show you my answer. Please ask again."
 REFUSED = "Discord didn't accept my answer. This server's rules or a missing permission may be the reason."
-
-TELL_WITHIN = 20.0
-"""Seconds to tell a person that an answer ends without its last words."""
 
 AFTER_STATUS = 0.3
 """Seconds after a status until the text may take its place."""
@@ -164,30 +160,39 @@ class DiscordReply:
         return paragraphs(str(self._written), self._below)
 
     async def finish(self, turn: TurnId | None = None) -> None:
-        """See `Reply.finish`."""
+        """See `Reply.finish`. It is tried again until Discord takes a sentence about it, and once then."""
         self._check()
+        person_id, pauses = self._question.person.id, iter(OUTAGE_PAUSES)
+        last = last_buttons(person_id, self._closing, turn, can_search=self._options.can_search)
+        while (error := await self._try_to_end(last)) is not None:
+            told = await self._tell_of(error)
+            at_once = 0.0 if told and isinstance(error, MessagesBusy) else None  # the trouble is over
+            if (pause := next(pauses, None) if told is None else at_once) is None:
+                raise ReplyFailed(str(error)) from error
+            await trio.sleep(pause)
+
+    async def _try_to_end(self, last: tuple[Button, ...]) -> MessageError | None:
+        """Show what is left with its `last` buttons; what kept that from being shown."""
         try:
             async with self._writing:
                 self._finishing = True
                 # Not before: `_show_full_messages` counts on a tail that does nothing but grow.
                 self._tail = GrowingText(paragraphs(str(self._tail), self._below))
                 self._below = ""
-                last = last_buttons(
-                    self._question.person.id, self._closing, turn, can_search=self._options.can_search
-                )
                 await self._end(last)
         except MessageError as error:
             if isinstance(error, MessageRefused):  # its text may stay, but there is nothing to be stopped
                 await take_buttons_away(self._messages, self.newest, self._shown)
-            await self._tell_of(error)
-            raise ReplyFailed(str(error)) from error
+            return error
+        return None
 
-    async def _tell_of(self, error: MessageError) -> None:
-        """Say elsewhere that the answer has no last words here, unless somebody has removed its message."""
-        if not self._told and type(error) is not MessagesClosed:
-            self._told = True
-            refused = isinstance(error, MessageRefused)
-            await self._options.tell(REFUSED if refused else NOT_SHOWN)
+    async def _tell_of(self, error: MessageError) -> bool | None:
+        """Say elsewhere, once, that the answer has no last words here; None where Discord takes nothing."""
+        if self._told or type(error) is MessagesClosed:  # somebody has removed its message
+            return False
+        told = await self._options.tell(REFUSED if isinstance(error, MessageRefused) else NOT_SHOWN)
+        self._told = told is not None
+        return told
 
     async def _end(self, last: tuple[Button, ...]) -> None:
         try:
@@ -198,8 +203,9 @@ class DiscordReply:
                 except (MessageRefused, MessagesBusy) as error:
                     if isinstance(error, ApplicationHeld):  # messages would wait for as long again
                         raise
-                    self._go_on_without_file()
-                    await self._end(last)
+                    self._file_refused, self._too_long = True, False
+                    self._most = max(self._most, self._options.most_without_file)
+                    await self._end(last)  # in messages, up to their limit
                     return
             elif self._too_long:
                 await self._end_incomplete(last)
@@ -211,8 +217,8 @@ class DiscordReply:
         except MessagesExpired:
             self._go_elsewhere()
             await self._end(last)
-        except ThreadArchived:  # a webhook cannot reopen it; writing there as the bot does
-            if self._rest is None:
+        except (ThreadArchived, MessagesBusy) as error:  # a webhook's; the bot may be able to write there
+            if self._rest is None or isinstance(error, ApplicationHeld):
                 raise
             before, newest, shown = self._messages, self.newest, self._shown
             self._go_elsewhere()
@@ -373,11 +379,6 @@ class DiscordReply:
         """Where that fails, what was shown before stays: the answer is there all the same."""
         with suppress(MessageError):
             await self._messages.delete(message_id)
-
-    def _go_on_without_file(self) -> None:
-        """Show what was to be in the file in messages, up to their limit."""
-        self._file_refused, self._too_long = True, False
-        self._most = max(self._most, self._options.most_without_file)
 
     async def _end_incomplete(self, last: tuple[Button, ...]) -> None:
         """The last message allowed says that there is more text."""

@@ -16,6 +16,14 @@ not the machine from the work: a hundred answers are edited every two seconds.""
 MOST_WITHOUT_FILE = 20
 """Messages of an answer that was to come as a file, where Discord takes none."""
 
+TELL_WITHIN = 20.0
+"""Seconds to tell a person that an answer ends without its last words."""
+
+OUTAGE_PAUSES = (15.0, 30.0, 60.0, 120.0, 240.0)
+"""Seconds until an answer's last words are tried again where Discord could not take one sentence. Each try
+takes two minutes itself: an outage of a quarter of an hour is outlasted, which is as long as an interaction
+takes words."""
+
 
 class EditPace:
     """How often messages are edited, all of them together; shared by all replies."""
@@ -53,8 +61,9 @@ async def _nowhere(message_id: int, text: str) -> None:
     """For replies that no later process continues."""
 
 
-async def _nobody(words: str) -> None:
+async def _nobody(_words: str) -> bool | None:
     """For replies about which nobody must be told."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +73,9 @@ class ReplyOptions:
     `note_further` is told the id of each further message, and all that was written so far. `left` are the ids
     of those that a former process has written, in order. `rest` takes what the place does not take any more.
     `most_without_file` is for answers that come in messages because Discord takes no file; `tell` says a
-    sentence to the person where it takes nothing of an answer's end. Without `may_attach`, it is as if
-    Discord took no files. `clock` tells the time of day.
+    sentence to the person where it takes nothing of an answer's end, and whether that was taken; None if
+    Discord can take nothing at the moment. Without `may_attach`, it is as if Discord took no files. `clock`
+    tells the time of day.
     """
 
     pace: EditPace
@@ -76,5 +86,5 @@ class ReplyOptions:
     can_search: bool = False
     may_attach: bool = True
     most_without_file: int = MOST_WITHOUT_FILE
-    tell: Callable[[str], Awaitable[object]] = _nobody
+    tell: Callable[[str], Awaitable[bool | None]] = _nobody
     clock: Callable[[], float] = time.time
