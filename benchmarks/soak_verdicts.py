@@ -197,10 +197,8 @@ class Verdicts:
         ]
         quoted = re.compile(f"(?<!{_BEFORE})“{re.escape(asked.prompt)}”")
         quoting = [message for message in free if quoted.search(message.content)]
-        for message in sorted(free, key=lambda message: message.id) if quoting else ():
-            shown = "\n".join(message.content for message in quoting)
-            if not _QUOTED.search(message.content) and goes_on(asked.prompt, shown, message.content):
-                quoting.append(message)
+        if quoting:
+            quoting += _further(asked.prompt, quoting, free)
         vague = [] if only_quoting else self._vague(asked, free)
         for messages in (quoting, *vague):
             if found := _seen(asked, messages):
@@ -230,6 +228,22 @@ class Verdicts:
                 if quoted and not any(prompt in self.waiting for prompt in quoted):
                     vague.append([message])
         return vague
+
+
+def _further(
+    prompt: str, first: list[SandboxMessage], free: Sequence[SandboxMessage]
+) -> list[SandboxMessage]:
+    """The messages that continue the `first`; where Discord refused a part, the one that is in its place."""
+    found = list[SandboxMessage]()
+    for message in sorted(free, key=lambda message: message.id):
+        shown = "\n".join(each.content for each in (*first, *found))
+        if message.id < first[0].id or _QUOTED.search(message.content) or is_whole(prompt, shown):
+            continue
+        if goes_on(prompt, shown, message.content):
+            found.append(message)
+        elif not is_hostile(prompt) and (NOT_TAKEN in message.content or LINK_REMOVED in message.content):
+            return [*found, message]
+    return found
 
 
 def _seen(asked: Asked, messages: Sequence[SandboxMessage]) -> Verdict | None:

@@ -30,16 +30,19 @@ from benchmarks.soak_faults import (
 from benchmarks.soak_mutations import KINDS, Mutations
 from benchmarks.soak_verdicts import (
     ALTERED,
+    IN_PART_REFUSED,
     MOVED,
     NOT_WRITABLE,
     PRIVATE_AND_ERRORS,
     TOLD_DIRECTLY,
     TOO_LATE,
     UNDELIVERED,
+    WITHOUT_LINKS,
     Asked,
     Verdicts,
 )
 from benchmarks.soak_warnings import AFTERWARDS, EXPECTED
+from discordianai.discord.messages.fallbacks import LINK_REMOVED, NOT_TAKEN
 from discordianai.discord.messages.posting import heading_for
 from discordianai.sandbox.discord import CHANNELS, DiscordOptions, LocalDiscord, direct_messages, person
 from discordianai.sandbox.discord.gateway_control import SandboxSession
@@ -197,6 +200,19 @@ def test_no_answer_takes_the_rest_of_another_that_says_the_same() -> None:
     verdicts = Verdicts(discord, log)
     assert [found and found[0] for found in map(verdicts, several)] == [WHOLE] * 3
     assert len(verdicts.claimed) == len(discord.channel_messages)
+
+
+@pytest.mark.parametrize(("part", "verdict"), [(NOT_TAKEN, IN_PART_REFUSED), (LINK_REMOVED, WITHOUT_LINKS)])
+def test_an_answer_in_the_channel_of_which_a_part_was_refused_is_one(part: str, verdict: str) -> None:
+    """Each takes one such message, and a whole answer none."""
+    discord, log = LocalDiscord(DiscordOptions()), FaultLog()
+    several = [whole_answer(discord, number) for number in (30, 100)]
+    for message in discord.channel_messages[1::2]:
+        message.update({"content": f"{part} and the rest"}, {})
+    several.append(whole_answer(discord, 2))
+    log.spells.append(Spell(BANNED, several[0].created - 1, several[0].created + 5))
+    verdicts = Verdicts(discord, log)
+    assert [found and found[0] for found in map(verdicts, several[::-1])] == [WHOLE, verdict, verdict]
 
 
 def test_an_answer_in_the_channel_is_one_although_nobody_acknowledged_it() -> None:

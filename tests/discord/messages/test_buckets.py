@@ -253,8 +253,8 @@ async def test_a_crowd_in_a_channel_is_answered_with_one_request_for_each(
     async with channel.api() as api, trio.open_nursery() as nursery:
 
         async def answer(number: int) -> None:
-            messages = ChannelMessages(api, 1, person_id=number, reply_to=number)
-            async with open_reply(messages, question(), ReplyOptions(EditPace(1.0))) as reply:
+            place = ChannelMessages(api, 1, person_id=number, reply_to=number)
+            async with open_reply(place, question(), ReplyOptions(EditPace(1.0))) as reply:
                 for word in range(20):
                     reply.write(f"word{word} ")
                     await trio.sleep(0.5)
