@@ -10,7 +10,7 @@ import trio
 
 from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.discord.messages.fallbacks import LINK_REMOVED, NOT_TAKEN, without_links
-from discordianai.discord.messages.posting import ChannelMessages
+from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook, heading_for
 from discordianai.discord.messages.reply import (
     NO_FILE,
     REFUSED,
@@ -67,6 +67,21 @@ async def scene() -> AsyncIterator[Scene]:
     async with open_local_discord(DiscordOptions()) as discord, httpx.AsyncClient(timeout=60) as client:
         discord.channel_buckets = Buckets(1000, 5.0, "channel")
         yield Scene(discord, DiscordApi(client, discord.api_url, "sandbox-token"), [])
+
+
+async def test_what_moved_to_the_channel_says_for_whom_it_is_whatever_is_refused(
+    scene: Scene,
+) -> None:
+    """All that is left is a sentence there, which would be about nobody's answer."""
+    scene.discord.blocked_words.add("forbidden")
+    heading = heading_for(question().person.id)
+    channel = ChannelMessages(scene.api, HERE)
+    gone = InteractionWebhook(scene.api, replace(question().address, token="gone"))
+    async with open_reply(gone, question(), ReplyOptions(EditPace(0.05), rest=channel)) as reply:
+        reply.write("What is forbidden here.")
+        reply.close(AnswerEnd())
+        await reply.finish()
+    assert [message.content for message in scene.discord.channel_messages] == [f"{heading}{NOT_TAKEN}"]
 
 
 async def test_where_the_bot_may_not_reply_it_writes_a_plain_message(scene: Scene) -> None:

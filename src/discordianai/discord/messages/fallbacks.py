@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from discordianai.discord.messages.port import Body, File, MessageRefused, Messages, MessagesBusy
+from discordianai.discord.messages.posting import HEADING
 from discordianai.discord.rendering.characters import units
 from discordianai.discord.rendering.splitting import MESSAGE_LIMIT
 
@@ -51,8 +52,9 @@ def without_components(body: Body) -> Body:
 
 
 def plain_words(body: Body) -> Body:
-    """One sentence in its place."""
-    return {**body, "content": NOT_TAKEN, "components": []}
+    """One sentence in its place, below the line that says for whom it is."""
+    heading = HEADING.match(str(body.get("content", "")))
+    return {**body, "content": f"{heading[0] if heading else ''}{NOT_TAKEN}", "components": []}
 
 
 FORMS: Sequence[Callable[[Body], Body]] = (as_it_is, without_links, without_components, plain_words)

@@ -5,6 +5,7 @@ is reconnecting or restarting. That library also shares one rate-limit bucket am
 Discord does not: here each interaction waits for its own.
 """
 
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -32,6 +33,9 @@ NONCE_BYTES = 12
 
 PUBLIC_THREAD = 11
 """Discord's number for it."""
+
+
+HEADING = re.compile(r"-# For <@\d+>\n")
 
 
 def heading_for(person_id: int) -> str:
