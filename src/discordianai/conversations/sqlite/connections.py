@@ -15,7 +15,7 @@ from discordianai.conversations.store import StoreError
 READERS = 3
 """Reads at the same time. SQLite releases the GIL while it reads."""
 
-BUSY_TIMEOUT = 1.5
+BUSY_TIMEOUT = 1.0
 """Seconds to wait for another program that has the file locked: before these, no disk counts as slow. An
 operator's commands write in steps of milliseconds."""
 
