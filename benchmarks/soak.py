@@ -144,14 +144,12 @@ class Result:
                 del self.open[prompt]
                 if asked.interaction is not None:
                     discord.interactions.pop(asked.interaction.token, None)
-        old, waited_for = now - KEPT_FOR, {asked.message_id for asked in self.open.values()}
+        old = now - KEPT_FOR
         late = [asked for asked in self.open.values() if now - asked.began > KEPT_FOR]
         discord.channel_messages[:] = [
             message
             for message in discord.channel_messages
-            if message.history[-1][0] > old
-            or message.reply_to in waited_for - {None}
-            or any(verdicts.may_be_of(asked, message) for asked in late)
+            if message.history[-1][0] > old or any(verdicts.may_be_of(asked, message) for asked in late)
         ]
 
     def give_up(self, discord: LocalDiscord, verdicts: Verdicts) -> None:

@@ -207,8 +207,11 @@ class Verdicts:
         return None
 
     def may_be_of(self, asked: Asked, message: SandboxMessage) -> bool:
-        """Whether it names the question or the person."""
-        theirs = asked.interaction is not None and heading_for(asked.interaction.user.id) in message.content
+        """Whether it replies to the question, or names it or the person."""
+        if asked.interaction is None:
+            theirs = message.reply_to == asked.message_id
+        else:
+            theirs = heading_for(asked.interaction.user.id) in message.content
         return theirs or asked.prompt in message.content
 
     def _vague(self, asked: Asked, free: Sequence[SandboxMessage]) -> list[list[SandboxMessage]]:

@@ -10,7 +10,6 @@ from discordianai.discord.messages.refused_calls import REFUSED_FOR, Call
 
 CLOUDFLARES = {"title": "Error 1015: You are being rate limited", "error_code": 1015}
 WRITE = Call("POST /messages", 1)
-WEBHOOK = Call("PATCH /messages/ID", as_bot=False)
 
 
 async def test_a_403_is_remembered_for_its_channel_and_kind_of_call(autojump_clock: MockClock) -> None:

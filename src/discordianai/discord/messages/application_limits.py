@@ -262,11 +262,11 @@ class ApplicationLimits:
             )
             refused = status == 429 and self._note_429(headers, body, now)
             if call is not None and not refused and (status == 429 or status >= 500):
-                self.refused.close(call, wait_of(headers, body if isinstance(body, Mapping) else {}), now)
+                self.refused.close(call, wait_of(headers, body if isinstance(body, Mapping) else {}))
             if not (self._note_page(status, headers, body, now) or refused):
                 self._note_passed(now)
             if status == 403 and call is not None and is_discords(body):
-                self.refused.remember(call, reason, body.get("code"), now)
+                self.refused.remember(call, reason, body.get("code"))
 
     def _count(self, invalid: bool, call: Call | None, now: float) -> None:
         if invalid:

@@ -75,6 +75,7 @@ class Bucket:
         Room is given in the order of the requests, except that nobody waits for somebody else's share.
         """
         while True:
+            # No checkpoint otherwise: who asks whether there is a crowd has to see those who asked before.
             if (at := self.share_at(share)) > trio.current_time():
                 await trio.sleep_until(at)
             async with self._turn:

@@ -248,21 +248,17 @@ class DiscordDelivery:
         return await self._tell_somewhere(words, shown=shown, newest=newest)
 
     async def _tell_somewhere(self, words: str, *, shown: bool, newest: int | None) -> bool | None:
-        address, place = self._question.address, self._question.place
-        told = await self._tell(words, shown=shown, newest=newest)
+        address, person_id = self._question.address, self._question.person.id
+        told = await failure_notice.say(
+            self._api, address, words, person_id=person_id, shown=shown, newest=self._path_of(newest)
+        )
         if told or (not address.private and await self._tell_above(words)):
             return True
-        about = f"About your question in <#{place.channel_id}>: {words}"
-        if await failure_notice.say_directly(self._api, self._question.person.id, about):
+        about = f"About your question in <#{self._question.place.channel_id}>: {words}"
+        if await failure_notice.say_directly(self._api, person_id, about):
             return True
         self._log.warning("person could not be notified")
         return told
-
-    async def _tell(self, words: str, *, shown: bool, newest: int | None) -> bool | None:
-        address, person_id = self._question.address, self._question.person.id
-        return await failure_notice.say(
-            self._api, address, words, person_id=person_id, shown=shown, newest=self._path_of(newest)
-        )
 
     def _path_of(self, message_id: int | None) -> str:
         """Where a message of the answer is; empty for an original one that does not exist yet."""

@@ -34,8 +34,8 @@ NONCE_BYTES = 12
 PUBLIC_THREAD = 11
 """Discord's number for it."""
 
-
 HEADING = re.compile(r"-# For <@\d+>\n")
+"""What `heading_for` returns."""
 
 
 def heading_for(person_id: int) -> str:

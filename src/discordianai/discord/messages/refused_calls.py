@@ -52,10 +52,11 @@ class RefusedCalls:
         self.spared = 0
         """Requests that were not sent because of a 403."""
 
-    def remember(self, call: Call, reason: str, code: object, now: float) -> None:
+    def remember(self, call: Call, reason: str, code: object) -> None:
         """Discord answered 403 with this error code, unless that is about the one message alone."""
         if call.channel_id is None or (isinstance(code, int) and code in ABOUT_ONE_MESSAGE):
             return
+        now = self._clock()
         with self._lock:
             if len(self._refusals) >= MOST_REFUSALS:
                 self._refusals = {key: kept for key, kept in self._refusals.items() if kept[0] > now}
@@ -63,10 +64,11 @@ class RefusedCalls:
                 self._refusals.pop(next(iter(self._refusals)))
             self._refusals[call.kind, call.channel_id] = now + REFUSED_FOR, reason
 
-    def close(self, call: Call, wait: float | None, now: float) -> None:
+    def close(self, call: Call, wait: float | None) -> None:
         """Discord accepts none for so many seconds, if that is longer than a bucket takes."""
         if wait is None or wait <= LONGEST_PAUSE or call.place is None:
             return
+        now = self._clock()
         with self._lock:
             if len(self._closed) >= MOST_REFUSALS:
                 self._closed = {key: until for key, until in self._closed.items() if until > now}
