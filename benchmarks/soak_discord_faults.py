@@ -3,6 +3,7 @@
 A spell of each lasts some seconds, and is over before the next one begins.
 """
 
+import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -19,6 +20,9 @@ HEARTBEAT_INTERVAL = 3.0
 
 SPELL_PART = 0.4
 """Of its time in the rotation that a fault lasts; then all is well, and what has waited is made good."""
+
+LONGEST_TURN = LONGEST_SPELL / SPELL_PART
+"""Seconds of the rotation that one fault has."""
 
 BANNED = "Cloudflare's ban of the address"
 ACKNOWLEDGEMENTS_REFUSED = "acknowledgements refused"
@@ -38,16 +42,20 @@ Strike = Callable[[LocalDiscord, random.Random, float], Awaitable[None]]
 
 
 async def rotate(discord: LocalDiscord, log: FaultLog, seconds: float, seed: int) -> None:
-    """Let every fault strike at least once, for so many seconds altogether."""
+    """Let every fault strike at least once, for so many seconds altogether.
+
+    Where the gateway comes back late, there is less time between the next ones.
+    """
     chance = random.Random(f"{seed} rotation")
     faults: Mapping[str, Strike] = FAULTS | {
         f"gateway: {fault}": partial(_gateway, log, fault) for fault in GATEWAY_FAULTS
     }
-    each = min(LONGEST_SPELL / SPELL_PART, seconds / len(faults))
-    end = trio.current_time() + seconds
+    each = turn_of_each(seconds, len(faults))
+    due = trio.current_time()
+    end = due + seconds
     while trio.current_time() < end - each / 2:
         for name, strike in faults.items():
-            began, due = discord.now(), trio.current_time() + each
+            began, due = discord.now(), due + each
             with trio.CancelScope(shield=True):  # what was begun is ended
                 await strike(discord, chance, each * SPELL_PART)
             log.spells.append(Spell(name, began, discord.now()))
@@ -55,6 +63,18 @@ async def rotate(discord: LocalDiscord, log: FaultLog, seconds: float, seed: int
             await trio.sleep_until(due)
             if trio.current_time() >= end:
                 return
+
+
+def turn_of_each(seconds: float, number: int) -> float:
+    """Seconds of the rotation that each of so many faults has.
+
+    Memory is compared by thirds of the run, so each third has every fault equally often; a run that is too
+    short for that has each once.
+    """
+    rotations = seconds / 3 / (number * LONGEST_TURN)
+    if rotations < 0.5:
+        return min(LONGEST_TURN, seconds / number)
+    return seconds / 3 / (number * math.ceil(rotations))
 
 
 async def _ban(discord: LocalDiscord, _chance: random.Random, seconds: float) -> None:

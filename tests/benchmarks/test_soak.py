@@ -15,7 +15,7 @@ from benchmarks.answers import TOLD, WHOLE
 from benchmarks.discord_streams import behind
 from benchmarks.harness import Report
 from benchmarks.soak import Result, early_and_late, show
-from benchmarks.soak_discord_faults import BANNED, CLOSED
+from benchmarks.soak_discord_faults import BANNED, CLOSED, LONGEST_TURN, turn_of_each
 from benchmarks.soak_faults import (
     ACKNOWLEDGEMENT_ERRORS,
     OTHER_GAP,
@@ -64,6 +64,18 @@ def test_early_figures_are_taken_when_all_is_warm() -> None:
     samples = [1.0] * 60 + [100.0] * 40 + [500.0] * 20 + [110.0] * 60
     assert early_and_late(samples) == (100.0, 110.0)
     assert early_and_late([7.0]) == (7.0, 7.0)
+
+
+@pytest.mark.parametrize("minutes", [10, 14, 22, 30, 60])
+def test_each_third_of_a_run_has_every_fault_equally_often(minutes: int) -> None:
+    """Memory is compared between them."""
+    rotations = 60 * minutes / 3 / (16 * turn_of_each(60.0 * minutes, 16))
+    assert rotations == pytest.approx(round(rotations))
+    assert turn_of_each(60.0 * minutes, 16) <= LONGEST_TURN
+
+
+def test_a_run_that_is_too_short_for_it_has_every_fault_once() -> None:
+    assert turn_of_each(120.0, 16) == 7.5
 
 
 @pytest.mark.parametrize(
