@@ -80,7 +80,10 @@ async def test_ask_about_this_shows_a_form_and_answers_what_is_written_there(sce
     assert "You asked: “Do they? The message" in await answered(scene, sent, before)
     assert asked(scene) == f"Do they?\n\n{QUOTED}"
     assert not sent.private
-    assert "open for too long" in await refused(submit(discord, used, "And again?"))
+    again = submit(discord, used, "And again? " + "x" * 3989)
+    assert "open for too long" in await refused(again)
+    (given_back,) = again.messages[0].embeds
+    assert given_back["description"] == "And again? " + "x" * 3989
 
 
 @played

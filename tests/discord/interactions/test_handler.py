@@ -56,6 +56,7 @@ from discordianai.sandbox.discord import (
     sandbox_interaction,
 )
 from discordianai.sandbox.discord.api_objects import BOT_ID
+from discordianai.sandbox.discord.user_actions import submit, use_menu
 from tests.asyncio_loop import run_asyncio
 from tests.discord.commands.builders import OFFER
 from tests.doubles.backend import FakeBackend
@@ -66,6 +67,7 @@ DECLARED = [
     {"name": "ask", "description": "Ask me anything", "options": [PROMPT, PRIVATE]},
     {"name": "help", "description": "What I can do"},
     {"name": "status", "description": "How I am"},
+    {"name": "Ask about this", "type": 3},
 ]
 DEFERRED, UPDATE = 5, 6
 BLOCKED = 13
@@ -395,6 +397,22 @@ async def test_a_question_beyond_the_limits_is_refused_in_words_and_goes_nowhere
     assert scene.kinds == {"refusal": 1}
 
 
+@pytest.mark.parametrize("words", ["Do they? " + "x" * 3991, "**Do** ||they||?"])
+async def test_what_was_written_into_a_form_is_given_back_where_it_is_refused(
+    scene: Scene, words: str
+) -> None:
+    """Discord shows it nowhere else; each refusal of a form comes this way."""
+    used = use_menu(scene.discord, "Ask about this", "Llamas spit.")
+    await scene.take(used)
+    scene.open_questions.close()
+    await scene.take(sent := submit(scene.discord, used, words), again := submit(scene.discord, used, words))
+    for refused in (sent, again):
+        assert refused.private
+        assert [embed["description"] for embed in refused.messages[0].embeds] == [words]
+    assert "restarting" in sent.text
+    assert "open for too long" in again.text
+
+
 async def test_a_command_is_acknowledged_in_private_and_run_as_often_as_its_limit_allows(
     scene: Scene,
 ) -> None:
@@ -470,9 +488,7 @@ async def test_an_option_that_is_typed_too_fast_gets_no_suggestions(
 
 
 async def test_forms_are_not_opened_without_end(scene: Scene) -> None:
-    message = {"id": "77", "channel_id": str(CHANNELS[0].id), "content": "hello", "author": person().json()}
-    data = {"name": "Ask about this", "type": 3, "target_id": "77", "resolved": {"messages": {"77": message}}}
-    used = [scene.discord.interact(2, data, person(), CHANNELS[0]) for _ in range(FORMS + 5)]
+    used = [use_menu(scene.discord, "Ask about this", "hello") for _ in range(FORMS + 5)]
     await scene.take(*used)
     assert [each.response_type for each in used] == [9] * FORMS + [4] * 5
 

@@ -331,7 +331,7 @@ async def test_whoever_is_blocked_gets_the_same_answer_to_each_way_of_asking() -
         command({}, "history"),
         MessageCommandInteraction(origin(), "Summarize", HELLO),
         MessageCommandInteraction(origin(), "Ask about this", HELLO),
-        ModalInteraction(origin(), opened.custom_id, "who says that?"),
+        submitted(opened.custom_id, "who says that?"),
         *(press(custom_id) for custom_id in (STOP, GO_ON, AGAIN, SEARCH)),
     )
     for done in uses:
@@ -499,16 +499,20 @@ async def test_the_menu_of_a_message_asks_about_it_in_private() -> None:
     assert router.route(nothing) == Refuse(routing.NOTHING_SAID)
 
 
+def submitted(custom_id: str, words: str) -> ModalInteraction:
+    return ModalInteraction(replace(origin(), form_text=words), custom_id)
+
+
 async def test_asking_about_a_message_takes_a_form_which_is_good_for_once() -> None:
     router, _ = await make_router()
     opened = router.route(MessageCommandInteraction(origin(), "Ask about this", HELLO))
     assert isinstance(opened, OpenModal)
-    question = router.route(ModalInteraction(origin(), opened.custom_id, "who says that?"))
+    question = router.route(submitted(opened.custom_id, "who says that?"))
     assert isinstance(question, Question)
     assert question.text == "who says that?"
     assert question.quotation is not None
     assert question.quotation.text.endswith("\n> hello")
-    assert router.route(ModalInteraction(origin(), opened.custom_id, "again?")) == Refuse(routing.OLD_MODAL)
+    assert router.route(submitted(opened.custom_id, "again?")) == Refuse(routing.OLD_MODAL)
 
 
 async def test_models_are_suggested_while_one_types() -> None:

@@ -87,7 +87,7 @@ def test_every_way_of_asking_goes_by_the_table(where: EventOrigin, options: BotO
             outcome = router(options).route(use)
             assert isinstance(outcome, expected if allowed else Refuse), use
             assert allowed or (isinstance(outcome, Refuse) and outcome.cause is RefusalCause.ACCESS)
-    form = router(options).route(ModalInteraction(where, "modal:1", "words"))
+    form = router(options).route(ModalInteraction(where, "modal:1"))
     assert isinstance(form, Refuse)
     assert (form.reason == OLD_MODAL) is allowed
 

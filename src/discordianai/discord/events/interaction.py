@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from discordianai.discord.events.message_content import (
@@ -82,8 +82,8 @@ class EventOrigin:
 
     `locale` is the person's language in Discord. With `as_member` the bot is in the server, or in a direct
     message with the person; otherwise somebody uses it as an app of their own. `above` is what the event says
-    to be above the channel. `arrived_at` is in monotonic seconds: Discord waits three for the
-    acknowledgement.
+    to be above the channel. `form_text` was written into a form, and Discord shows it nowhere afterwards.
+    `arrived_at` is in monotonic seconds: Discord waits three for the acknowledgement.
     """
 
     interaction_id: int
@@ -97,6 +97,7 @@ class EventOrigin:
     as_member: bool = True
     above: Lineage = UNKNOWN
     channel: ChannelRules = ChannelRules()
+    form_text: str = field(default="", repr=False)  # a person's words
     arrived_at: float = field(default_factory=time.monotonic, compare=False)
 
     def may(self, permission: int) -> bool:
@@ -164,11 +165,10 @@ class AutocompleteInteraction:
 
 @dataclass(frozen=True, slots=True)
 class ModalInteraction:
-    """A modal is submitted; its only field says `text`."""
+    """A modal is submitted; what its only field says is the origin's `form_text`."""
 
     origin: EventOrigin
     custom_id: str
-    text: str = field(repr=False)
 
 
 Interaction = (
@@ -237,9 +237,8 @@ def _autocomplete(payload: Payload, data: Payload) -> AutocompleteInteraction:
 
 def _modal(payload: Payload, data: Payload) -> ModalInteraction:
     fields = [part for row in records(data, "components") for part in records(row, "components")]
-    return ModalInteraction(
-        _origin(payload), text(data, "custom_id"), text(fields[0], "value") if fields else ""
-    )
+    written = text(fields[0], "value") if fields else ""
+    return ModalInteraction(replace(_origin(payload), form_text=written), text(data, "custom_id"))
 
 
 def _origin(payload: Payload) -> EventOrigin:

@@ -61,6 +61,9 @@ HANDLED_WITHIN = ACKNOWLEDGE_TIMEOUT + 2 * JOURNAL_WITHIN + 0.5
 RETRY_PAUSE = 0.4
 """Seconds after an error of Discord's until an acknowledgement is sent again; twice as long each time."""
 
+LONGEST_FORM = 4000
+"""Characters; an embed holds 4096."""
+FORM_TITLE = "You wrote"
 ALREADY_ENDED = "That answer has already finished."
 TRY_AGAIN = "I couldn't look that up just now. Please try again."
 
@@ -254,7 +257,8 @@ class InteractionHandler:
     async def _refuse(self, origin: EventOrigin, refuse: Refuse) -> None:
         self._figures.decided(refuse.kind)
         self._account(origin, refuse)
-        await self._respond(origin, CHANNEL_MESSAGE, EPHEMERAL, content=refuse.reason)
+        words = {"content": refuse.reason, **_given_back(origin.form_text)}
+        await self._respond(origin, CHANNEL_MESSAGE, EPHEMERAL, **words)
 
     def _refuse_message(self, origin: EventOrigin, refuse: Refuse) -> None:
         self._account(origin, refuse)
@@ -382,10 +386,15 @@ def _speaks_to(payload: Payload, bot_id: int) -> bool:
     return not payload["author"].get("bot") and ("guild_id" not in payload or str(bot_id) in mentions)
 
 
+def _given_back(form_text: str) -> Mapping[str, Any]:
+    """What was written into a form that is refused. An embed holds all of a form, a message half of it."""
+    return {"embeds": [{"title": FORM_TITLE, "description": form_text}]} if form_text.strip() else {}
+
+
 def _modal(wanted: OpenModal) -> Mapping[str, Any]:
     field = {"type": TEXT_INPUT, "style": PARAGRAPH, "custom_id": "text", "label": wanted.modal.label}
     return {
         "custom_id": wanted.custom_id,
         "title": wanted.modal.title,
-        "components": [{"type": 1, "components": [field | {"required": True, "max_length": 4000}]}],
+        "components": [{"type": 1, "components": [field | {"required": True, "max_length": LONGEST_FORM}]}],
     }

@@ -239,7 +239,7 @@ class InteractionRouter:
         if opened is None:
             return Refuse(OLD_MODAL)
         command, about = opened
-        return AskQuestion(interaction.origin, command.draft(about, interaction.text))
+        return AskQuestion(interaction.origin, command.draft(about, interaction.origin.form_text))
 
     def _component(self, press: ComponentInteraction) -> InteractionOutcome:
         button = buttons.read(press.custom_id)

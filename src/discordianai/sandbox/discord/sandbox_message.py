@@ -118,6 +118,10 @@ def _check(body: Json) -> None:
     if content is not None and len(content) > CONTENT_LIMIT:
         raise _invalid("content", "BASE_TYPE_MAX_LENGTH", "Must be 2000 or fewer in length.")
     embeds = body.get("embeds") or []
+    if any(
+        len(embed.get("title") or "") > 256 or len(embed.get("description") or "") > 4096 for embed in embeds
+    ):
+        raise _invalid("embeds", "BASE_TYPE_MAX_LENGTH", "Must be 4096 or fewer in length.")
     if len(embeds) > 10 or sum(len(embed.get("description") or "") for embed in embeds) > 6000:
         raise _invalid("embeds", "MAX_EMBED_SIZE_EXCEEDED", "Embed size exceeds maximum size of 6000")
     rows = body.get("components") or []
