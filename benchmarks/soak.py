@@ -179,8 +179,7 @@ class Result:
                     message.id in verdicts.claimed,
                     round(message.history[0][0] - asked.began, 1),
                     labels([message]),
-                    message.content[:120],
-                    message.content[-200:],
+                    message.content if verdicts.may_be_of(asked, message) else message.content[:120],
                 )
                 for message in asked.messages(discord) or elsewhere[:SHOWN_MESSAGES]
             ]

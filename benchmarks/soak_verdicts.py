@@ -46,8 +46,8 @@ ACKNOWLEDGEMENT_REFUSED = "told by Discord: it refused the acknowledgement"
 PRIVATE_AND_ERRORS = "told by Discord: private, and its acknowledgements met errors"
 REFUSED_IN_A_BAN = "told by Discord: the bot refused, and the address was banned"
 PRIVATE_IN_A_BAN = "told by Discord: private, and the address was banned"
-NOT_WRITABLE = "nowhere to be told: a mention where the bot may not write"
-TOLD_DIRECTLY = "told in a direct message: a mention where the bot may no longer write"
+NOT_WRITABLE = "nowhere to be told: not acknowledged, and the bot may not write there"
+TOLD_DIRECTLY = "told in a direct message: the bot may no longer write there"
 ALTERED = "answered, as the mutated events had it"
 IN_PART_REFUSED = "answered, with a note that Discord refused a part"
 WITHOUT_LINKS = "answered without its links"
@@ -141,7 +141,7 @@ class Verdicts:
                 return REFUSED_IN_A_BAN, None
             if asked.private:
                 return PRIVATE_IN_A_BAN, None
-            return (DONE, None) if asked.flood else self._elsewhere(asked)
+            return (DONE, None) if asked.flood else self._moved(asked)
         if self.log.was(ACKNOWLEDGEMENTS_REFUSED, asked.created - ACKNOWLEDGED_SLOWLY, until):
             return ACKNOWLEDGEMENT_REFUSED, None
         # The library tries again after a second, and then after three. The bot cannot know that neither has
@@ -149,8 +149,16 @@ class Verdicts:
         if self.log.count(ACKNOWLEDGEMENT_ERRORS, asked.created, until) > 1:
             if asked.private:
                 return PRIVATE_AND_ERRORS, None
-            return (DONE, None) if asked.flood else self._elsewhere(asked)
+            return (DONE, None) if asked.flood else self._moved(asked)
         return self._elsewhere(asked, only_quoting=True)
+
+    def _moved(self, asked: Asked) -> Verdict | None:
+        """Of a command that only the channel was left for; where that is closed, perhaps nothing was."""
+        if found := self._elsewhere(asked) or self._cut_off(asked):
+            return found
+        late = time.monotonic() > asked.began + self.within
+        closed = self.log.was(CLOSED, asked.created, asked.created + self.within)
+        return (NOT_WRITABLE, None) if late and closed else None
 
     def _missed(self, created: float, in_time: float) -> str | None:
         for gap in self.log.gaps:
@@ -164,9 +172,10 @@ class Verdicts:
 
     def _cut_off(self, asked: Asked) -> Verdict | None:
         """Where the bot may not even edit what it has written, a direct message says so."""
-        if asked.user is None or not self.log.was(CLOSED, asked.created, asked.created + self.within):
+        user = asked.interaction.user if asked.interaction is not None else asked.user
+        if user is None or not self.log.was(CLOSED, asked.created, asked.created + self.within):
             return None
-        theirs = direct_messages(asked.user).id
+        theirs = direct_messages(user).id
         for message in self.discord.channel_messages:
             began = message.history[0][0]
             about = f"About your question in <#{asked.channel_id}>: "
@@ -219,8 +228,10 @@ class Verdicts:
 
         What moved to the channel says for whom it is; mutated events may have changed any word of what it
         quotes, but not into what this person still waits for. The answer to a mention that was posted as no
-        reply says for nobody.
+        reply says for nobody. What comes later than any last word is another one's.
         """
+        latest = self.heard_at(asked) + self.within
+        free = [message for message in free if message.history[0][0] <= latest]
         heading = MOVED if asked.interaction is None else heading_for(asked.interaction.user.id)
         moved = asked.interaction is not None
         theirs = [message for message in free if message.content.startswith(heading) == moved]

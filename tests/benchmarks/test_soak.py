@@ -377,6 +377,41 @@ def test_a_mention_whose_answer_was_cut_off_is_told_in_a_direct_message() -> Non
     assert verdicts(asked) is None
 
 
+def test_a_command_that_only_the_channel_was_left_for_is_told_directly_or_nowhere_where_that_closed() -> None:
+    """It waits in the channel's line after a ban, and the bot loses its permission meanwhile."""
+    discord, log = LocalDiscord(DiscordOptions()), FaultLog()
+    asked = whole_answer(discord, 1)
+    discord.channel_messages.clear()
+    assert asked.interaction is not None
+    log.spells.append(Spell(BANNED, asked.created - 1, asked.created + 5))
+    verdicts = Verdicts(discord, log, within=60.0)
+    late = replace(asked, began=time.monotonic() - 61.0)
+    assert verdicts(late) is None
+    log.spells.append(Spell(CLOSED, asked.created + 50.0, asked.created + 58.0))
+    assert verdicts(asked) is None  # its message may come yet
+    assert verdicts(late) == (NOT_WRITABLE, None)
+    direct = discord.message(direct_messages(asked.interaction.user).id)
+    direct.update({"content": f"About your question in <#{CHANNELS[0].id}>: it was refused."}, {})
+    discord.channel_messages.append(direct)
+    found = verdicts(asked)
+    assert found is not None
+    assert found[0] == TOLD_DIRECTLY
+
+
+def test_what_comes_after_any_last_word_is_another_questions() -> None:
+    """Of two questions of a person, one after the next ban, say."""
+    discord, log = LocalDiscord(DiscordOptions()), FaultLog()
+    asked = replace(whole_answer(discord, 1), began=time.monotonic() - 61.0)
+    discord.channel_messages.clear()
+    assert asked.interaction is not None
+    log.spells.append(Spell(BANNED, asked.created - 1, asked.created + 5))
+    vague = discord.message(CHANNELS[0].id)
+    vague.update({"content": f"{heading_for(asked.interaction.user.id)}-# It failed. (error 7)"}, {})
+    discord.channel_messages.append(vague)
+    assert Verdicts(discord, log, within=60.0)(asked) is None
+    assert Verdicts(discord, log, within=70.0)(asked) is not None
+
+
 def test_a_message_is_not_forgotten_while_its_question_has_no_last_word() -> None:
     """What is shown must be seen, however long the run lasts."""
     discord, result = LocalDiscord(DiscordOptions()), Result()
