@@ -38,6 +38,7 @@ from discordianai.discord.interactions.command_runner import CommandRunner
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.messages.attachments import AttachmentReader, Limits
 from discordianai.discord.messages.delivery import Deliveries
+from discordianai.discord.messages.direct_messages import DirectMessages
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
@@ -198,7 +199,8 @@ def _make_bot(
     clock = instruments.clock
     reader = AttachmentReader(discord.http, settings.discord.api_url, live.part(_attachment_limits), clock)
     journal = Journal(store, instruments.counts)
-    deliver = Deliveries(options, offer.searches, answer_service, journal, api, reader, clock)
+    direct = DirectMessages(api)
+    deliver = Deliveries(options, offer.searches, answer_service, journal, api, direct, reader, clock)
     tasks = QuestionTasks(
         answer_service,
         deliver,
@@ -221,7 +223,8 @@ def _make_bot(
     gateway = GatewaySupervisor(GatewayParts(options, offered, admission, api, instruments.figures))
     retention = GuildRetention(store, channels, conversations, clock)
     runner = CommandRunner(services, api, instruments.figures)
-    return Bot(options, gateway, tasks, journal, store, runner, channels, retention, notifier, numbers)
+    beside = (channels.run, retention.run, direct.run)
+    return Bot(options, gateway, tasks, journal, store, runner, retention, notifier, numbers, beside)
 
 
 def _decisions(

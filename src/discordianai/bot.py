@@ -1,14 +1,14 @@
 """Runs the opened parts: the listener, the answers and the shutdown."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import structlog
 import trio
 
 from discordianai.answering.journal import Journal
 from discordianai.answering.question_tasks import QuestionTasks
-from discordianai.conversations.guilds import ChannelSettingsCache, GuildList, GuildRetention
+from discordianai.conversations.guilds import GuildList, GuildRetention
 from discordianai.conversations.store import ConversationStore
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.backend import TrioBackend
@@ -22,7 +22,8 @@ TAKE_OVER_EVERY = 2.0
 
 
 class Bot:
-    """Serves until it is told to stop. `numbers` count the questions of this process."""
+    """Serves until it is told to stop. `numbers` count the questions of this process; what runs `beside` the
+    answers is cancelled after them."""
 
     def __init__(
         self,
@@ -32,10 +33,10 @@ class Bot:
         journal: Journal,
         store: ConversationStore,
         runner: CommandRunner,
-        channels: ChannelSettingsCache,
         retention: GuildRetention,
         notifier: Notifier,
         numbers: Iterator[int],
+        beside: Sequence[Callable[[], Awaitable[None]]],
     ) -> None:
         self._options = options
         self._gateway = gateway
@@ -43,10 +44,10 @@ class Bot:
         self._journal = journal
         self._store = store
         self._runner = runner
-        self._channels = channels
         self._retention = retention
         self._notifier = notifier
         self._numbers = numbers
+        self._beside = beside
         self._hears = trio.Event()
         self._log = structlog.get_logger("discordianai.bot")
 
@@ -55,8 +56,8 @@ class Bot:
         async with trio.open_nursery() as running:
             stop = trio.Event()
             running.start_soon(self._watch_signals, stop, running.cancel_scope)
-            running.start_soon(self._channels.run)
-            running.start_soon(self._retention.run)
+            for run in self._beside:
+                running.start_soon(run)
             async with trio.open_nursery() as answers:
                 answers.start_soon(self._recover, answers)
                 backend = self._backend(running, answers)

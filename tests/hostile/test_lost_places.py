@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 import trio
 
+from discordianai.discord.messages.direct_messages import ALL, PERIOD
 from discordianai.discord.messages.fallbacks import NOT_TAKEN
 from discordianai.discord.messages.reply import NOT_SHOWN, REFUSED
 from discordianai.sandbox.certificates import Authority
@@ -38,9 +39,9 @@ def among(places: set[int], place_id: int, discord: LocalDiscord) -> Iterator[No
     discord.permissions_changed()
 
 
-async def until(found: Callable[[], bool]) -> None:
+async def until(found: Callable[[], bool], within: float = 60.0) -> None:
     """Wait until it is so, as long as a question may take."""
-    with trio.fail_after(60):
+    with trio.fail_after(within):
         while not found():  # noqa: ASYNC110  # what is looked at tells nobody when it changes
             await trio.sleep(0.02)
 
@@ -198,3 +199,18 @@ def test_a_final_message_that_discord_calls_malformed(
             assert shown in text
 
     scene.portal.call(play, scene.scene)
+
+
+@played
+async def test_a_channel_that_is_closed_to_many(scene: Scene) -> None:
+    """All of them are told, a few in a minute."""
+    discord, people = scene.sandbox.discord, [person(20 + number) for number in range(ALL + 2)]
+
+    def told_to(someone: User) -> int:
+        return len(written_in(scene, direct_messages(someone)))
+
+    with among(discord.closed_channels, HERE.id, discord):
+        for someone in people:
+            say(discord, f"{AT_BOT} do you hear {someone.name}?", user=someone, channel=HERE)
+        await until(lambda: all(told_to(each) for each in people), 2 * PERIOD + 10)
+    assert {told_to(each) for each in people} == {1}

@@ -15,9 +15,11 @@ from discordianai.answering.journal import Journal
 from discordianai.answering.open_questions import QuestionCounter
 from discordianai.conversations.pending_questions import NOTHING_POSTED, Posted
 from discordianai.conversations.store import ClaimLost
-from discordianai.discord.messages import rest
+from discordianai.discord.messages import direct_messages as direct_messages_module
+from discordianai.discord.messages import failure_notice, rest
 from discordianai.discord.messages.attachments import AttachmentReader, Limits
 from discordianai.discord.messages.delivery import MOST_AS_GUEST, NO_THREAD, Deliveries
+from discordianai.discord.messages.direct_messages import ALL, DirectMessages
 from discordianai.discord.messages.reply import REFUSED
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
@@ -73,7 +75,9 @@ class Scene:
         reader = AttachmentReader(self.client, self.discord.api_url, Live(Limits(1000, 1000, 1000)))
         journal = Journal(answering.store, QuestionCounter())
         options = Live(BotOptions(edit_interval=0.01, max_messages=max_messages))
-        return Deliveries(options, False, answering.answer_service, journal, api, reader), answering
+        return Deliveries(
+            options, False, answering.answer_service, journal, api, DirectMessages(api), reader
+        ), answering
 
 
 @pytest.fixture
@@ -449,3 +453,27 @@ async def test_where_no_channel_takes_anything_the_person_has_a_direct_message(s
     (told,) = scene.discord.channel_messages
     assert told.channel_id == direct_messages(person(1)).id
     assert told.content == f"About your question in <#{CHANNELS[0].id}>: {REFUSED}"
+
+
+@pytest.mark.parametrize("for_good", [True, False])
+async def test_a_direct_message_waits_for_its_turn_where_discord_takes_nothing_else_for_good(
+    scene: Scene, for_good: bool, monkeypatch: pytest.MonkeyPatch, nursery: trio.Nursery
+) -> None:
+    """The answer does not. In an outage it is tried again itself, so nobody is told that it failed."""
+    monkeypatch.setattr(direct_messages_module, "PERIOD", 0.5)
+    monkeypatch.setattr(failure_notice, "PAUSE", 0.01)
+    deliver, _ = scene.deliveries()
+    for number in range(2, ALL + 2):
+        assert await deliver.direct_messages.say(person(number).id, "Another one.", may_wait=False)
+    _, question = await scene.asked(person=Person(person(1).id, "Ann"))
+    mention = replace(question, address=replace(question.address, message_id=7))
+    if for_good:
+        scene.discord.closed_channels.add(CHANNELS[0].id)
+    else:
+        scene.discord.fail_next("/channels/", 503, 100)
+    await deliver(mention, NOTHING_POSTED).apologise("It broke.")
+    scene.discord.clear_failures()
+    assert len(scene.discord.channel_messages) == ALL
+    nursery.start_soon(deliver.direct_messages.run)
+    await trio.sleep(1.0)
+    assert len(scene.discord.channel_messages) == ALL + for_good

@@ -17,7 +17,6 @@ from discordianai.sandbox.discord import (
     DiscordOptions,
     Interaction,
     LocalDiscord,
-    direct_messages,
     open_local_discord,
     person,
 )
@@ -142,14 +141,3 @@ async def test_a_follow_up_is_for_one_person(scene: Scene) -> None:
     assert await failure_notice.follow_up(scene.api, address, "Nothing was removed.")
     assert interaction.messages[-1].content == "-# Nothing was removed."
     assert interaction.messages[-1].private
-
-
-async def test_direct_messages_are_few(scene: Scene) -> None:
-    """One a minute for each person, whatever happens; who takes none is asked once."""
-    reached, unreached = person(1), person(2)
-    scene.discord.unreachable_people.add(unreached.id)
-    assert await failure_notice.say_directly(scene.api, reached.id, "About your question.")
-    assert not await failure_notice.say_directly(scene.api, reached.id, "And another one.")
-    assert not await failure_notice.say_directly(scene.api, unreached.id, "About your question.")
-    (message,) = scene.discord.channel_messages
-    assert (message.channel_id, message.content) == (direct_messages(reached).id, "About your question.")

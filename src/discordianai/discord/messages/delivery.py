@@ -22,6 +22,7 @@ from discordianai.conversations.store import ClaimLost
 from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages import failure_notice
 from discordianai.discord.messages.attachments import AttachmentReader, Unreadable
+from discordianai.discord.messages.direct_messages import DirectMessages
 from discordianai.discord.messages.port import MessageError, MessageRefused, Messages, MessagesClosed
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
 from discordianai.discord.messages.reply import (
@@ -86,6 +87,7 @@ class Deliveries:
         answer_service: AnswerService,
         journal: Journal,
         api: DiscordApi,
+        direct_messages: DirectMessages,
         reader: AttachmentReader,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -94,6 +96,7 @@ class Deliveries:
         self.answer_service = answer_service
         self.journal = journal
         self.api = api
+        self.direct_messages = direct_messages
         self.reader = reader
         self.clock = clock
         self.pace = EditPace(options.now.edit_interval)
@@ -255,7 +258,8 @@ class DiscordDelivery:
         if told or (not address.private and await self._tell_above(words)):
             return True
         about = f"About your question in <#{self._question.place.channel_id}>: {words}"
-        if await failure_notice.say_directly(self._api, person_id, about):
+        # Where Discord can take nothing at the moment, the answer itself is tried again.
+        if await self._shared.direct_messages.say(person_id, about, may_wait=told is False):
             return True
         self._log.warning("person could not be notified")
         return told

@@ -131,12 +131,9 @@ DIRECTLY_WITHIN = 15.0
 
 async def say_directly(api: DiscordApi, person_id: int, words: str) -> bool:
     """Write `words`; return whether Discord accepted them. It does not if the person accepts none, or has
-    left.
+    left. See `DirectMessages` for how often.
     """
     log = structlog.get_logger("discordianai.discord.messages.failure_notice")
-    if not api.direct_messages.take(person_id, trio.current_time()):
-        log.info("direct message not sent", reason="this person, or too many people, had one just now")
-        return False
     opening = Endpoint(api, "/users/@me", Bucket(), as_bot=True)
     with trio.move_on_after(_within(api, DIRECTLY_WITHIN)):
         try:

@@ -35,7 +35,6 @@ from discordianai.discord.messages.port import (
     ThreadArchived,
 )
 from discordianai.discord.messages.refused_calls import FILTERED, LONGEST_PAUSE, Call
-from discordianai.dispatch.budget import RateWindow
 from discordianai.waits import named_wait
 
 ATTEMPTS = 6
@@ -80,24 +79,7 @@ CAUSES = {
 }
 """What Discord's error codes say, for the log."""
 
-DIRECT_EACH, DIRECT_ALL, DIRECT_IN = 1, 5, 60.0
-"""Direct messages to one person and to all, in so many seconds."""
-
 _ID = re.compile(r"\d{5,}|@original")
-
-
-class DirectMessageLimit:
-    """How many direct messages the bot begins."""
-
-    def __init__(self) -> None:
-        self._each = RateWindow(DIRECT_EACH, DIRECT_IN)
-        self._all = RateWindow(DIRECT_ALL, DIRECT_IN)
-
-    def take(self, person_id: int, now: float) -> bool:
-        """Count one to this person at `now`; whether it may be sent."""
-        return not (self._each.delay(person_id, now) or self._all.take(None, now)) and not self._each.take(
-            person_id, now
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +91,6 @@ class DiscordApi:
     token: str = field(default="", repr=False)
     channels: ChannelBuckets = field(default_factory=ChannelBuckets, repr=False)
     limits: ApplicationLimits = field(default_factory=ApplicationLimits, repr=False)
-    direct_messages: DirectMessageLimit = field(default_factory=DirectMessageLimit, repr=False)
 
 
 class Endpoint:
