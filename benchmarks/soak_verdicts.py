@@ -153,10 +153,12 @@ class Verdicts:
         return self._elsewhere(asked, only_quoting=True)
 
     def _moved(self, asked: Asked) -> Verdict | None:
-        """Of a command that only the channel was left for; where that is closed, perhaps nothing was."""
-        if found := self._elsewhere(asked) or self._cut_off(asked):
-            return found
-        late = time.monotonic() > asked.began + self.within
+        """Of a command that only the channel was left for."""
+        return self._elsewhere(asked) or self._cut_off(asked) or self._not_writable(asked)
+
+    def _not_writable(self, asked: Asked) -> Verdict | None:
+        """Where the only channel is closed, perhaps nothing is shown, ever."""
+        late = time.monotonic() > self.heard_at(asked) + self.within
         closed = self.log.was(CLOSED, asked.created, asked.created + self.within)
         return (NOT_WRITABLE, None) if late and closed else None
 
@@ -188,9 +190,7 @@ class Verdicts:
             return found
         if self._missed(asked.created, in_time=float("inf")):
             return UNDELIVERED, None
-        if self.log.was(CLOSED, asked.created, asked.created + self.within):
-            return NOT_WRITABLE, None
-        return None
+        return self._not_writable(asked)
 
     def _elsewhere(self, asked: Asked, *, only_quoting: bool = False) -> Verdict | None:
         """The messages in the channel that must be this one's: one that quotes it, with what belongs to that;

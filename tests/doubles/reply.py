@@ -1,6 +1,8 @@
 """A reply that nobody sees."""
 
-from discordianai.answering.reply import AnswerEnd, ReplyFailed
+from collections.abc import Callable
+
+from discordianai.answering.reply import AnswerEnd, ReplyFailed, nobody_waits
 from discordianai.conversations.pending_questions import TurnId
 from discordianai.records import Citations
 
@@ -57,7 +59,7 @@ class FakeReply:
         self.closing = closing
         return "\n\n".join(filter(None, (self.text, closing.note)))
 
-    async def finish(self, turn: TurnId | None = None) -> None:
+    async def finish(self, turn: TurnId | None = None, delayed: Callable[[], None] = nobody_waits) -> None:
         """See `Reply.finish`."""
         self._check()
         if self.failure is not None:

@@ -99,6 +99,26 @@ async def test_no_permission_to_write(scene: Scene) -> None:
 
 
 @played
+async def test_a_permission_to_write_that_is_missing_for_a_moment(scene: Scene) -> None:
+    """What has come to its end meanwhile is shown as soon as the permission is back."""
+    discord = scene.sandbox.discord
+    async with endured(scene):
+        before = len(discord.counters.refused)
+        discord.closed_channels.add(HERE)
+        asked = say(discord, f"{AT_BOT} why is water blue?", user=person(6))
+        with trio.fail_after(60):
+            while len(discord.counters.refused) == before:  # noqa: ASYNC110  # the local Discord tells nobody
+                await trio.sleep(0.05)
+        await trio.sleep(3.0)
+        discord.closed_channels.clear()
+        discord.permissions_changed()
+        with trio.fail_after(60):
+            while not (about := _messages_with(discord, "why is water blue?")):
+                await discord.wait_changed()
+        assert [message.reply_to for message in about] == [asked]
+
+
+@played
 async def test_an_acknowledgement_is_refused(scene: Scene) -> None:
     """Discord tells that person itself; the next one is answered, and the place in the queue is free."""
     discord = scene.sandbox.discord

@@ -1,5 +1,6 @@
 """The port through which an answer is shown: the answer service writes, `discord.messages` shows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +10,14 @@ from discordianai.records import Citations
 
 class ReplyFailed(Exception):
     """The answer could not be shown; the text says why, for the log."""
+
+
+class ReplyBroken(Exception):
+    """A bug has ended the showing of an answer, and is in the log."""
+
+
+def nobody_waits() -> None:
+    """For an answer for which no other one waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +56,9 @@ class Reply(Protocol):
         after.
         """
 
-    async def finish(self, turn: TurnId | None = None) -> None:
+    async def finish(self, turn: TurnId | None = None, delayed: Callable[[], None] = nobody_waits) -> None:
         """Show all of it; return once it is shown. Raises `ReplyFailed` where the place took no more.
 
-        `turn` names what was asked, where that is remembered: it can be asked again then.
+        `turn` names what was asked, where that is remembered: it can be asked again then. `delayed` is called
+        where the place takes nothing at the moment: others need not wait until it does.
         """

@@ -150,7 +150,7 @@ class AnswerService:
                 reply.cite(())
             shown = reply.close(closing)
             turn = await self._keep(question, answer, context, FinishedAnswer(shown, None, charges), log)
-        await reply.finish(turn)
+        await reply.finish(turn, ticket.close)
         await self._done(question, log)
         log.info("answered", characters=len(answer.text), complete=answer.complete)
 

@@ -16,7 +16,7 @@ from discordianai.answering.open_questions import QuestionCounter
 from discordianai.conversations.pending_questions import NOTHING_POSTED, Posted
 from discordianai.conversations.store import ClaimLost
 from discordianai.discord.messages import direct_messages as direct_messages_module
-from discordianai.discord.messages import failure_notice, rest
+from discordianai.discord.messages import failure_notice, reply, rest
 from discordianai.discord.messages.attachments import AttachmentReader, Limits
 from discordianai.discord.messages.delivery import MOST_AS_GUEST, NO_THREAD, Deliveries
 from discordianai.discord.messages.direct_messages import ALL, DirectMessages
@@ -78,6 +78,12 @@ class Scene:
         return Deliveries(
             options, False, answering.answer_service, journal, api, DirectMessages(api), reader
         ), answering
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A permission that is missing is so for good."""
+    monkeypatch.setattr(reply, "PERMISSION_PAUSES", (0.01,))
 
 
 @pytest.fixture

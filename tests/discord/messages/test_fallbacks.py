@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from discordianai.answering.reply import AnswerEnd, ReplyFailed
+from discordianai.discord.messages import reply
 from discordianai.discord.messages.fallbacks import LINK_REMOVED, NOT_TAKEN, without_links
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook, heading_for
 from discordianai.discord.messages.reply import (
@@ -155,7 +156,10 @@ async def test_what_does_not_even_fit_into_many_messages_says_so(scene: Scene) -
     assert not any(part["label"] == "Stop" for m in scene.discord.channel_messages for part in _buttons(m))
 
 
-async def test_a_place_that_takes_nothing_has_it_said_elsewhere(scene: Scene) -> None:
+async def test_a_place_that_takes_nothing_has_it_said_elsewhere(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reply, "PERMISSION_PAUSES", ())
     scene.discord.closed_channels.add(HERE)
     assert await scene.shown("An answer.", fails=True) == []
     assert scene.told == [REFUSED]

@@ -4,6 +4,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -25,11 +26,13 @@ from discordianai.discord.messages.port import (
     MessagesBusy,
     MessagesClosed,
     MessagesExpired,
+    NotPermitted,
     ThreadArchived,
 )
 from discordianai.discord.messages.reply import (
     IN_THE_FILE,
     NOT_SHOWN,
+    REFUSED,
     DiscordReply,
     open_reply,
 )
@@ -641,6 +644,39 @@ async def test_what_discord_cannot_take_is_told_where_it_takes_a_sentence(
                 await reply.finish()
         assert messages.told == said
         assert trio.current_time() - began <= 1400.0
+
+
+@pytest.mark.parametrize(("closed", "shown"), [(5.0, True), (19.0, True), (60.0, False)])
+async def test_a_permission_that_is_missing_for_a_moment_costs_no_answer(
+    closed: float, shown: bool, autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """Nobody is told of it, and no other answer waits for it; where it lasts, the person is told once."""
+    messages, told, delays = FakeMessages(), list[str](), list[float]()
+
+    async def tell(words: str) -> bool | None:
+        told.append(words)
+        return True
+
+    async with open_reply(messages, question(), options(tell=tell)) as reply:
+        reply.write("because ")
+        await trio.sleep(1)
+        messages.failures, reopened = (
+            [NotPermitted("Discord answered 403")] * 99,
+            trio.current_time() + closed,
+        )
+        reply.write("of that")
+        reply.close(AnswerEnd())
+        nursery.start_soon(_reopen, messages, reopened)
+        with nullcontext() if shown else pytest.raises(ReplyFailed):
+            await reply.finish(delayed=lambda: delays.append(trio.current_time()))
+    assert (messages.contents[None] == "because of that") is shown
+    assert told == ([] if shown else [REFUSED])
+    assert delays[0] < 2.0
+
+
+async def _reopen(messages: FakeMessages, at: float) -> None:
+    await trio.sleep_until(at)
+    messages.failures = []
 
 
 async def test_what_an_ended_interaction_does_not_take_goes_to_the_channel(

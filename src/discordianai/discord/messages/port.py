@@ -24,6 +24,10 @@ class MessageRefused(MessageError):
     """Discord permanently refuses this message there; it may accept another one."""
 
 
+class NotPermitted(MessageRefused):
+    """The bot lacks a permission there: it accepts this once that has changed."""
+
+
 class ContentRefused(MessageRefused):
     """It is what the message says that is refused: another one would be accepted in the same place."""
 

@@ -177,7 +177,9 @@ class ChannelMessages:
             except ContentRefused:
                 raise
             except MessageRefused:
+                message = await self._post(body, files)  # else it may be a reply later
                 self._reply_to = None
+                return message
         return await self._post(body, files)
 
     async def _post(self, body: Body, files: Sequence[File] = ()) -> Body:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from discordianai.discord.messages.port import MessageRefused, MessagesBusy
+from discordianai.discord.messages.port import MessagesBusy, NotPermitted
 
 REFUSED_FOR = 300.0
 """Seconds for which a 403 is remembered, for a channel and a kind of call; permissions are seldom changed."""
@@ -76,7 +76,7 @@ class RefusedCalls:
                 self._closed[call.kind, call.place] = now + wait
 
     def check(self, call: Call) -> None:
-        """Raises `MessageRefused` where a request of that kind is known to be refused there.
+        """Raises `NotPermitted` where a request of that kind is known to be refused there.
 
         And `MessagesBusy` where it is known for how long it will be.
         """
@@ -86,7 +86,7 @@ class RefusedCalls:
         until, reason = self._refusals.get(key, (-math.inf, ""))
         if now < until:
             self.spared += 1
-            raise MessageRefused(f"{reason}, a short while ago")
+            raise NotPermitted(f"{reason}, a short while ago")
         if now < (closed_until := self._closed.get(key, -math.inf)):
             raise MessagesBusy("Discord accepts no such request there for now", closed_until - now)
 

@@ -15,14 +15,14 @@ message, the answer comes as a file, or ends in the newest one. If nothing can b
 
 import math
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from discordianai.answering.reply import AnswerEnd, ReplyFailed
+from discordianai.answering.reply import AnswerEnd, ReplyBroken, ReplyFailed, nobody_waits
 from discordianai.conversations.pending_questions import TurnId
 from discordianai.discord.messages.application_limits import ApplicationHeld
 from discordianai.discord.messages.buttons import Action, Button
@@ -36,10 +36,16 @@ from discordianai.discord.messages.port import (
     MessagesBusy,
     MessagesClosed,
     MessagesExpired,
+    NotPermitted,
     ThreadArchived,
 )
 from discordianai.discord.messages.posting import heading_for
-from discordianai.discord.messages.reply_options import OUTAGE_PAUSES, TELL_WITHIN, ReplyOptions
+from discordianai.discord.messages.reply_options import (
+    OUTAGE_PAUSES,
+    PERMISSION_PAUSES,
+    TELL_WITHIN,
+    ReplyOptions,
+)
 from discordianai.discord.messages.reply_status import ReplyStatus
 from discordianai.discord.rendering.characters import units
 from discordianai.discord.rendering.masked_links import MaskedLinks
@@ -62,10 +68,6 @@ AFTER_STATUS = 0.3
 """Seconds after a status until the text may take its place."""
 
 
-class ReplyBroken(Exception):
-    """A bug has ended the showing of an answer, and is in the log."""
-
-
 class DiscordReply:
     """The answer to one question; made by `open_reply`."""
 
@@ -74,9 +76,7 @@ class DiscordReply:
         self._question = question
         self._options = options
         self._rest = FallbackMessages(options.rest) if options.rest else None
-        self._most = options.max_messages
-        if not options.may_attach:
-            self._most = max(self._most, options.most_without_file)
+        self._most = options.most
         self._left = deque(options.left)  # further messages of a former process
         self._further: list[int] = []  # messages beside the original one
         self._references = References()
@@ -159,16 +159,20 @@ class DiscordReply:
         self._below = "\n\n".join(filter(None, (listed, self._small_print)))
         return paragraphs(str(self._written), self._below)
 
-    async def finish(self, turn: TurnId | None = None) -> None:
+    async def finish(self, turn: TurnId | None = None, delayed: Callable[[], None] = nobody_waits) -> None:
         """See `Reply.finish`. It is tried again until Discord takes a sentence about it, and once then."""
         self._check()
-        person_id, pauses = self._question.person.id, iter(OUTAGE_PAUSES)
+        person_id, forbidden, outage = self._question.person.id, iter(PERMISSION_PAUSES), iter(OUTAGE_PAUSES)
         last = last_buttons(person_id, self._closing, turn, can_search=self._options.can_search)
         while (error := await self._try_to_end(last)) is not None:
-            told = await self._tell_of(error)
-            at_once = 0.0 if told and isinstance(error, MessagesBusy) else None  # the trouble is over
-            if (pause := next(pauses, None) if told is None else at_once) is None:
+            pause = next(forbidden, None) if isinstance(error, NotPermitted) else None
+            if pause is None:
+                told = await self._tell_of(error)
+                at_once = 0.0 if told and isinstance(error, MessagesBusy) else None  # the trouble is over
+                pause = next(outage, None) if told is None else at_once
+            if pause is None:
                 raise ReplyFailed(str(error)) from error
+            delayed()
             await trio.sleep(pause)
 
     async def _try_to_end(self, last: tuple[Button, ...]) -> MessageError | None:

@@ -24,6 +24,10 @@ OUTAGE_PAUSES = (15.0, 30.0, 60.0, 120.0, 240.0)
 takes two minutes itself: an outage of a quarter of an hour is outlasted, which is as long as an interaction
 takes words."""
 
+PERMISSION_PAUSES = (2.0, 6.0, 12.0)
+"""Seconds until they are tried again where the bot lacks a permission, before anybody is told: who changes
+permissions often takes a wrong one first. Nothing is sent before the gateway has told of a change."""
+
 
 class EditPace:
     """How often messages are edited, all of them together; shared by all replies."""
@@ -88,3 +92,8 @@ class ReplyOptions:
     most_without_file: int = MOST_WITHOUT_FILE
     tell: Callable[[str], Awaitable[bool | None]] = _nobody
     clock: Callable[[], float] = time.time
+
+    @property
+    def most(self) -> int:
+        """Messages that an answer may have from the beginning."""
+        return self.max_messages if self.may_attach else max(self.max_messages, self.most_without_file)

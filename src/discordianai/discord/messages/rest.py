@@ -32,6 +32,7 @@ from discordianai.discord.messages.port import (
     MessagesBusy,
     MessagesClosed,
     MessagesExpired,
+    NotPermitted,
     ThreadArchived,
 )
 from discordianai.discord.messages.refused_calls import FILTERED, LONGEST_PAUSE, Call
@@ -58,6 +59,8 @@ UNKNOWN_MESSAGE = 10008
 UNKNOWN_WEBHOOK = 10015
 UNKNOWN_INTERACTION = 10062
 INVALID_WEBHOOK_TOKEN = 50027
+MISSING_ACCESS = 50001
+MISSING_PERMISSIONS = 50013
 
 CAUSES = {
     UNKNOWN_CHANNEL: "the channel was deleted",
@@ -66,9 +69,9 @@ CAUSES = {
     UNKNOWN_INTERACTION: "the interaction is over",
     INVALID_WEBHOOK_TOKEN: "the interaction is over",
     40005: "the file is too large",
-    50001: "the bot cannot see the channel: allow its role View Channel there",
+    MISSING_ACCESS: "the bot cannot see the channel: allow its role View Channel there",
     50007: "this person does not accept direct messages from the bot",
-    50013: "the bot lacks a permission there: open the link of `discordianai invite` again",
+    MISSING_PERMISSIONS: "the bot lacks a permission there: open the link of `discordianai invite` again",
     50035: "Discord calls the message malformed",
     THREAD_ARCHIVED: "the thread is archived",
     160002: "the bot may not reply to messages there",
@@ -279,6 +282,8 @@ def _error(method: str, response: httpx.Response, body: Body, reason: str) -> Me
         return ThreadArchived(reason)
     if code in FILTERED:
         return ContentRefused(reason)
+    if code in {MISSING_ACCESS, MISSING_PERMISSIONS}:
+        return NotPermitted(reason)
     return MessageRefused(reason)
 
 
