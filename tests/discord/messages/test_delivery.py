@@ -83,7 +83,7 @@ class Scene:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A permission that is missing is so for good."""
-    monkeypatch.setattr(reply, "PERMISSION_PAUSES", (0.01,))
+    monkeypatch.setattr(reply, "ACCESS_WAITS", (0.01,))
 
 
 @pytest.fixture

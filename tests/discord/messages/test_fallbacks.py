@@ -159,7 +159,7 @@ async def test_what_does_not_even_fit_into_many_messages_says_so(scene: Scene) -
 async def test_a_place_that_takes_nothing_has_it_said_elsewhere(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reply, "PERMISSION_PAUSES", ())
+    monkeypatch.setattr(reply, "ACCESS_WAITS", ())
     scene.discord.closed_channels.add(HERE)
     assert await scene.shown("An answer.", fails=True) == []
     assert scene.told == [REFUSED]

@@ -36,7 +36,7 @@ from discordianai.discord.messages.reply import (
     DiscordReply,
     open_reply,
 )
-from discordianai.discord.messages.reply_options import OUTAGE_PAUSES, EditPace, ReplyOptions
+from discordianai.discord.messages.reply_options import OUTAGE_WAITS, EditPace, ReplyOptions
 from discordianai.discord.rendering.splitting import split
 from discordianai.records import Citation
 from tests.discord.builders import question
@@ -614,7 +614,7 @@ async def test_an_outage_at_an_answers_end_is_outlasted(
         reply.write("of that")
         await end(reply, AnswerEnd("a note"))
     assert messages.contents[None] == "because of that\n\n-# a note"
-    assert trio.current_time() <= messages.until + max(OUTAGE_PAUSES)
+    assert trio.current_time() <= messages.until + max(OUTAGE_WAITS)
 
 
 async def test_what_no_webhook_takes_for_two_minutes_goes_to_the_channel(

@@ -40,12 +40,7 @@ from discordianai.discord.messages.port import (
     ThreadArchived,
 )
 from discordianai.discord.messages.posting import heading_for
-from discordianai.discord.messages.reply_options import (
-    OUTAGE_PAUSES,
-    PERMISSION_PAUSES,
-    TELL_WITHIN,
-    ReplyOptions,
-)
+from discordianai.discord.messages.reply_options import ACCESS_WAITS, OUTAGE_WAITS, TELL_WITHIN, ReplyOptions
 from discordianai.discord.messages.reply_status import ReplyStatus
 from discordianai.discord.rendering.characters import units
 from discordianai.discord.rendering.masked_links import MaskedLinks
@@ -162,18 +157,18 @@ class DiscordReply:
     async def finish(self, turn: TurnId | None = None, delayed: Callable[[], None] = nobody_waits) -> None:
         """See `Reply.finish`. It is tried again until Discord takes a sentence about it, and once then."""
         self._check()
-        person_id, forbidden, outage = self._question.person.id, iter(PERMISSION_PAUSES), iter(OUTAGE_PAUSES)
+        person_id, access, outage = self._question.person.id, iter(ACCESS_WAITS), iter(OUTAGE_WAITS)
         last = last_buttons(person_id, self._closing, turn, can_search=self._options.can_search)
         while (error := await self._try_to_end(last)) is not None:
-            pause = next(forbidden, None) if isinstance(error, NotPermitted) else None
-            if pause is None:
+            wait = next(access, None) if isinstance(error, NotPermitted) else None
+            if wait is None:
                 told = await self._tell_of(error)
                 at_once = 0.0 if told and isinstance(error, MessagesBusy) else None  # the trouble is over
-                pause = next(outage, None) if told is None else at_once
-            if pause is None:
+                wait = next(outage, None) if told is None else at_once
+            if wait is None:
                 raise ReplyFailed(str(error)) from error
             delayed()
-            await trio.sleep(pause)
+            await trio.sleep(wait)
 
     async def _try_to_end(self, last: tuple[Button, ...]) -> MessageError | None:
         """Show what is left with its `last` buttons; what kept that from being shown."""

@@ -19,12 +19,12 @@ MOST_WITHOUT_FILE = 20
 TELL_WITHIN = 20.0
 """Seconds to tell a person that an answer ends without its last words."""
 
-OUTAGE_PAUSES = (15.0, 30.0, 60.0, 120.0, 240.0)
+OUTAGE_WAITS = (15.0, 30.0, 60.0, 120.0, 240.0)
 """Seconds until an answer's last words are tried again where Discord could not take one sentence. Each try
 takes two minutes itself: an outage of a quarter of an hour is outlasted, which is as long as an interaction
 takes words."""
 
-PERMISSION_PAUSES = (2.0, 6.0, 12.0)
+ACCESS_WAITS = (2.0, 6.0, 12.0)
 """Seconds until they are tried again where the bot lacks a permission, before anybody is told: who changes
 permissions often takes a wrong one first. Nothing is sent before the gateway has told of a change."""
 
