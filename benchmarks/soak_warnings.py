@@ -102,5 +102,6 @@ EXPECTED = (
     Expected("failure notice rejected", "Discord 5xx for edits", r"Discord answered 50\d, code 0"),
     Expected("failure notice rejected", "Discord 429 for edits", r"Discord answered 429, code 0"),
     Expected("person could not be notified", "many at once, or many mentions", during=(BANNED, CLOSED, AWAY)),
+    Expected("people could not be notified", "direct messages waited when the bot was told to end"),
 )
 """Every warning that may be there."""
