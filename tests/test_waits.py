@@ -107,3 +107,8 @@ def test_whatever_a_field_holds_gives_a_bounded_number_or_none(field: str) -> No
         assert wait is None or 0.0 <= wait <= LONGEST_WAIT
     for number in (timestamp(field), duration(field)):
         assert number is None or math.isfinite(number)
+
+
+def test_a_clock_that_was_never_set_is_not_believed() -> None:
+    """A proxy without one says 1970, by which a time of today would be decades away."""
+    assert abs(now_of({"date": "Thu, 01 Jan 1970 00:00:00 GMT"}) - time.time()) < 5.0

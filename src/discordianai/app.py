@@ -39,7 +39,7 @@ from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.messages.attachments import AttachmentReader, Limits
 from discordianai.discord.messages.delivery import Deliveries
 from discordianai.discord.messages.direct_messages import DirectMessages
-from discordianai.discord.messages.rest import DiscordApi
+from discordianai.discord.messages.rest import DiscordApi, user_agent
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.options import DECISIONS
@@ -103,7 +103,9 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
     clock = SteadyClock()
     clients = _build_clients(live, http2)
     refused = RefusedFields()
-    discord = build_client("discord", DISCORD_POOL, DISCORD_READ_TIMEOUT, http2=http2)
+    discord = build_client(
+        "discord", DISCORD_POOL, DISCORD_READ_TIMEOUT, http2=http2, user_agent=user_agent()
+    )
     dispatchers = {
         name: _dispatcher(live, name, client, estimator, refused) for name, client in clients.items()
     }

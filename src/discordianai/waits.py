@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from discordianai.system_clock import EARLIEST
+
 LONGEST_WAIT = 24 * 3600.0
 """Seconds of a wait that can be meant."""
 
@@ -62,9 +64,9 @@ def timestamp(written: str) -> float | None:
 
 
 def now_of(headers: Mapping[str, str]) -> float:
-    """The time by the clock that wrote the headers, in seconds since the epoch."""
+    """The time by the clock that wrote the headers, in seconds since the epoch, or by ours."""
     told = timestamp(headers.get("date", ""))
-    return time.time() if told is None else told
+    return time.time() if told is None or told < EARLIEST else told
 
 
 def named_wait(value: object, now: float, unit: float = 1.0) -> float | None:

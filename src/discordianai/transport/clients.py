@@ -42,8 +42,10 @@ def http2_available() -> bool:
     return False
 
 
-def build_client(name: str, options: PoolOptions, read_timeout: float, *, http2: bool) -> PooledClient:
-    """Make the client called `name`; `read_timeout` is in seconds.
+def build_client(
+    name: str, options: PoolOptions, read_timeout: float, *, http2: bool, user_agent: str = ""
+) -> PooledClient:
+    """Make the client called `name`; `read_timeout` is in seconds. Its `user_agent` is httpx's without one.
 
     It uses the proxies of the environment and keeps no cookies. Raises `ProxyError`.
     """
@@ -59,7 +61,13 @@ def build_client(name: str, options: PoolOptions, read_timeout: float, *, http2:
     )
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
     return PooledClient(
-        httpx.AsyncClient(transport=transport, timeout=timeout, cookies=no_cookies), transport
+        httpx.AsyncClient(
+            transport=transport,
+            timeout=timeout,
+            cookies=no_cookies,
+            headers={"User-Agent": user_agent} if user_agent else {},
+        ),
+        transport,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -111,3 +112,34 @@ def test_it_knows_what_the_events_said(events: list[tuple[str, Json]]) -> None:
                 for roles in ((), (50,), (50, 51), (52, 99)):
                     may = known.file_rights.may_attach(Place(channel, guild), person, roles)
                     assert may == model.may_attach(guild, channel, person, roles)
+
+
+DENIED = {"id": "1", "allow": "0", "deny": str(ATTACH_FILES)}
+EVERYBODY = {"id": "1", "permissions": str(ATTACH_FILES)}
+
+
+@pytest.mark.parametrize(
+    "overwrites", [[DENIED, None], [DENIED, {"id": "50", "allow": "-1"}], [DENIED, {"id": "x"}], {}, 7]
+)
+@pytest.mark.parametrize("later", [False, True])
+def test_a_channel_whose_rights_cannot_be_read_gives_none(overwrites: object, later: bool) -> None:
+    cache, odd = GuildCache(), {"id": "100", "permission_overwrites": overwrites}
+    cache.hear("GUILD_CREATE", {"id": "1", "roles": [EVERYBODY], "channels": [] if later else [odd]})
+    if later:
+        cache.hear("CHANNEL_UPDATE", {**odd, "guild_id": "1"})
+    assert not cache.file_rights.may_attach(Place(100, 1), 20, ())
+    assert cache.file_rights.may_attach(Place(101, 1), 20, ())
+
+
+def test_a_role_whose_rights_cannot_be_read_gives_none() -> None:
+    cache = GuildCache()
+    cache.hear("GUILD_CREATE", {"id": "1", "roles": [EVERYBODY, None], "channels": [None, {"id": "100"}]})
+    assert cache.lineage(100).complete
+    cache.hear("GUILD_ROLE_UPDATE", {"guild_id": "1", "role": {"id": "1", "permissions": "-1"}})
+    assert not cache.file_rights.may_attach(Place(100, 1), 20, ())
+
+
+def test_a_ready_is_heard_whatever_it_says_beside_its_servers() -> None:
+    cache = GuildCache()
+    cache.hear("READY", {"user": {"id": str(BOT_ID)}, "guilds": [{"id": "1"}], "guild_id": "x"})
+    assert cache.guild_ids == {1}

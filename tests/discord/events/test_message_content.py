@@ -127,3 +127,15 @@ def test_a_mention_is_seen_among_whatever_else_is_mentioned(odd: Any) -> None:
     assert 7 in message.mentioned_role_ids
     assert message.content.private
     assert parsed({**MESSAGE, "mentions": odd, "mention_roles": odd})
+
+
+def test_a_size_that_is_none_costs_no_file_and_a_title_no_embed() -> None:
+    url = "https://cdn.discordapp.com/attachments/1/2/a.txt"
+    for size in (-1, 1.5, "big", None):
+        (file,) = content_of({"components": [{"type": 13, "file": {"url": url}, "size": size}]}).files
+        assert (file.url, file.size) == (url, 0)
+    forwarded = {"message": {"content": 5, "attachments": [{"url": url}]}}
+    (kept,) = content_of({"content": "", "message_snapshots": [forwarded]}).files
+    assert kept.url == url
+    odd = {"title": 5, "description": "hello", "author": 7, "footer": {"text": []}}
+    assert content_of({"embeds": [odd]}).parts == ("[Embed] hello",)

@@ -1,6 +1,7 @@
 """What Discord says about the day's identifies is validated, bounded, and counted down from."""
 
 import json
+import time
 from typing import Any
 
 import httpx
@@ -137,3 +138,11 @@ async def test_a_401_that_is_not_discords_is_asked_for_again(body: bytes) -> Non
     """It says nothing about the token, and whoever runs the bot would set a new one for nothing."""
     with pytest.raises(GatewayUnavailable, match="answered 401"):
         await asked(401, body)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_wait_that_is_told_as_a_time_is_until_then(status: int) -> None:
+    at = str(int(time.time()) + 90)
+    with pytest.raises(GatewayUnavailable) as found:
+        await asked(status, b"{}", {"retry-after": at})
+    assert found.value.retry_after == pytest.approx(90.0, abs=5.0)

@@ -389,3 +389,10 @@ def test_events_without_a_name_or_an_object_are_passed_over(caplog: pytest.LogCa
     assert play(server) == OVER
     gc.collect()
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_a_resumed_in_answer_to_identify_begins_nothing() -> None:
+    """It would leave a session without an id, servers or READY, which nothing ends."""
+    server = Server()
+    server.scripts = [answers(server, 2, {"op": 0, "t": "RESUMED", "s": 2, "d": {}})]
+    assert "Discord did not answer IDENTIFY" in play(server)

@@ -11,13 +11,14 @@ import trio.testing
 
 from discordianai.answering.reply import AnswerEnd
 from discordianai.discord.messages import failure_notice
-from discordianai.discord.messages.application_limits import ApplicationLimits
+from discordianai.discord.messages.application_limits import PAGES_IN_A_ROW, ApplicationLimits
 from discordianai.discord.messages.buckets import MOST_BUCKETS, OTHERS_WITHIN, Bucket, ChannelBuckets, Share
-from discordianai.discord.messages.port import MessagesBusy, MessagesExpired
+from discordianai.discord.messages.fallbacks import FallbackMessages
+from discordianai.discord.messages.port import MessagesBusy, MessagesClosed, MessagesExpired
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
 from discordianai.discord.messages.reply import open_reply
 from discordianai.discord.messages.reply_options import EditPace, ReplyOptions
-from discordianai.discord.messages.rest import DiscordApi
+from discordianai.discord.messages.rest import DiscordApi, Endpoint
 from discordianai.records import ReplyAddress
 from tests.discord.builders import question
 
@@ -438,3 +439,53 @@ async def test_an_answer_waits_for_the_end_of_a_ban_of_an_hour(
     _, second, third = discord.came
     assert second - began >= 3600.0
     assert third - second >= 60.0
+
+
+BLOCKED = {"message": "internal network error", "code": 40333}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [*((status, "a page") for status in (302, 401, 404, 407, 408, 421, 425, 451, 499)), (403, BLOCKED)],
+)
+async def test_what_another_one_than_discord_answers_is_no_refusal_of_a_message(
+    status: int, body: object, autojump_clock: trio.testing.MockClock
+) -> None:
+    """A portal, a balancer, Cloudflare in Discord's form: the next try may pass. No link and no other
+    message pays for it."""
+    discord = Discord([(status, {}, body), TAKEN])
+    async with discord.api() as api:
+        messages = FallbackMessages(ChannelMessages(api, 5, original=7))
+        await messages.edit(None, {"content": "See https://example.com/docs"})
+        await ChannelMessages(api, 5, original=8).edit(None, {"content": "Another one"})
+    assert len(discord.came) == 3
+
+
+async def test_pages_in_discords_form_begin_a_hold_as_others_do(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    discord = Discord([(403, {}, BLOCKED)])
+    async with discord.api() as api:
+        for _ in range(PAGES_IN_A_ROW):
+            with pytest.raises(MessagesBusy):
+                await Endpoint(api, "/channels/5", Bucket(), as_bot=True, channel=5).once("POST", "/messages")
+        assert api.limits.held_for > 0
+
+
+@pytest.mark.parametrize("code", ["10008", 10008])
+async def test_a_code_that_is_written_as_text_is_one(
+    code: object, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with Discord([(404, {}, {"code": code})]).api() as api:
+        with pytest.raises(MessagesClosed):
+            await ChannelMessages(api, 5, original=7).edit(None, {"content": "because"})
+
+
+async def test_one_odd_period_does_not_change_the_pace_for_good(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    odd, sound = Bucket(shared=True), Bucket(shared=True)
+    odd.learn(4, 5, 999_999.0)
+    for bucket in (odd, sound):
+        bucket.learn(3, 5, 4.0)
+    assert sound.spare_at - odd.spare_at < 5.0

@@ -17,6 +17,7 @@ from discordianai.discord.events.payload import (
     record,
     records,
     snowflake,
+    sound_records,
 )
 from discordianai.discord.events.permissions import ADMINISTRATOR, ATTACH_FILES
 from discordianai.records import Place
@@ -69,17 +70,18 @@ class _Overwrites:
 
 
 class _Guild:
-    __slots__ = ("overwrites", "owner_id", "roles")
+    __slots__ = ("guild_id", "overwrites", "owner_id", "roles")
 
     def __init__(self, data: Payload) -> None:
+        self.guild_id = snowflake(data, "id")
         self.owner_id = optional_snowflake(data, "owner_id")
         roles, overwrites = dict[int, int](), dict[int, list[int]]()
-        for role in records(data, "roles"):
+        for role in sound_records(data, "roles"):
             with suppress(Malformed):
                 roles[snowflake(role, "id")] = _permissions(role)
-        for channel in records(data, "channels"):
+        for channel in sound_records(data, "channels"):
             with suppress(Malformed):
-                if told := _told(channel):
+                if told := _told(channel, self.guild_id):
                     overwrites[snowflake(channel, "id")] = told
         self.roles, self.overwrites = _Roles(roles), _Overwrites(overwrites)
 
@@ -110,6 +112,8 @@ class FileRights:
     def hear(self, event: str, data: Payload) -> None:
         """Learn from an event; those of other kinds are ignored. Raises `Malformed`."""
         match event:
+            case "READY":
+                pass  # of no server
             case "GUILD_CREATE" if data.get("unavailable") is not True:
                 self._guilds[snowflake(data, "id")] = _Guild(data)
             case "GUILD_UPDATE" if (guild := self._guilds.get(snowflake(data, "id"))) is not None:
@@ -126,7 +130,7 @@ class FileRights:
 
 
 def _hear_in(guild: _Guild, event: str, data: Payload) -> None:
-    """A role or a channel that is malformed is skipped, as if it gave no right."""
+    """A role or a channel that is malformed gives no right."""
     match event:
         case "GUILD_ROLE_CREATE" | "GUILD_ROLE_UPDATE":
             role = record(data, "role")
@@ -136,22 +140,31 @@ def _hear_in(guild: _Guild, event: str, data: Payload) -> None:
             guild.roles.put(snowflake(data, "role_id"), None)
         case "CHANNEL_CREATE" | "CHANNEL_UPDATE":
             with suppress(Malformed):
-                guild.overwrites.put(snowflake(data, "id"), _told(data))
+                guild.overwrites.put(snowflake(data, "id"), _told(data, guild.guild_id))
         case "CHANNEL_DELETE":
             guild.overwrites.put(snowflake(data, "id"), [])
 
 
 def _permissions(role: Payload) -> int:
-    told = number(role, "permissions", 0)
+    try:
+        told = number(role, "permissions", 0)
+    except Malformed:
+        return 0
     return (told & ADMINISTRATOR and _ADMINISTERS) | (told & ATTACH_FILES and _ATTACHES)
 
 
-def _told(channel: Payload) -> list[int]:
-    """The role or person of each overwrite that is about files, negative where it denies them."""
+def _told(channel: Payload, guild_id: int) -> list[int]:
+    """The role or person of each overwrite that is about files, negative where it denies them.
+
+    Where one is malformed, everybody's role is denied them, and nobody is allowed them.
+    """
     told = list[int]()
-    for overwrite in records(channel, "permission_overwrites"):
-        if number(overwrite, "allow", 0) & ATTACH_FILES:  # it outranks what is denied
-            told.append(snowflake(overwrite, "id"))
-        elif number(overwrite, "deny", 0) & ATTACH_FILES:
-            told.append(-snowflake(overwrite, "id"))
+    try:
+        for overwrite in records(channel, "permission_overwrites"):
+            if number(overwrite, "allow", 0) & ATTACH_FILES:  # it outranks what is denied
+                told.append(snowflake(overwrite, "id"))
+            elif number(overwrite, "deny", 0) & ATTACH_FILES:
+                told.append(-snowflake(overwrite, "id"))
+    except Malformed:
+        return [-guild_id]
     return told

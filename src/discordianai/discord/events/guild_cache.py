@@ -18,6 +18,7 @@ from discordianai.discord.events.payload import (
     record,
     records,
     snowflake,
+    sound_records,
 )
 
 SINGLE_CHANNELS = {"CHANNEL_CREATE", "CHANNEL_UPDATE", "THREAD_CREATE", "THREAD_UPDATE"}
@@ -134,10 +135,10 @@ class GuildCache:
             return
         self._missing.discard(guild_id)
         self._drop_channels(guild_id)
-        for role in records(guild, "roles"):
+        for role in sound_records(guild, "roles"):
             self._add_role(role, guild_id)
         alike: dict[ChannelInfo, ChannelInfo] = {}
-        for channel in (*records(guild, "channels"), *records(guild, "threads")):
+        for channel in (*sound_records(guild, "channels"), *sound_records(guild, "threads")):
             self._add(channel, guild_id, alike)
 
     def _add(

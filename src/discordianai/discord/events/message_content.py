@@ -167,15 +167,27 @@ def _each(payload: Payload, key: str, read: Callable[[Payload], Read]) -> list[R
 
 
 def _snapshot(snapshot: Payload) -> MessageContent:
-    return content_of(record(snapshot, "message"), with_forwarded=False)
+    """Its files are kept where the rest of it cannot be read."""
+    message = record(snapshot, "message")
+    try:
+        return content_of(message, with_forwarded=False)
+    except Malformed:
+        return MessageContent(attachments=attachments_of(message))
 
 
 def _embed(embed: Payload) -> str:
-    author, footer = (record(embed, key, optional=True) for key in ("author", "footer"))
-    title = " · ".join(filter(None, (text(author, "name", ""), text(embed, "title", ""))))
+    """What of it can be read."""
+    author, footer = _object(embed, "author"), _object(embed, "footer")
+    title = " · ".join(filter(None, (_told(text, author, "name", ""), _told(text, embed, "title", ""))))
     fields = _each(embed, "fields", _field)
-    lines = (title, text(embed, "description", ""), *fields, text(footer, "text", ""))
-    return _labelled("Embed", "\n".join(filter(None, lines)) or text(embed, "url", ""))
+    lines = (title, _told(text, embed, "description", ""), *fields, _told(text, footer, "text", ""))
+    return _labelled("Embed", "\n".join(filter(None, lines)) or _told(text, embed, "url", ""))
+
+
+def _object(payload: Payload, key: str) -> Payload:
+    """The object under that key; empty where that is none."""
+    found = payload.get(key)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _field(field: Payload) -> str:
@@ -249,7 +261,8 @@ def _component_media(message: Payload) -> Iterator[tuple[Attachment, ...]]:
                 case ComponentType.MEDIA_GALLERY:
                     yield tuple(_each(component, "items", lambda item: _media(record(item, "media"))))
                 case ComponentType.FILE:
-                    yield (replace(_media(record(component, "file")), size=number(component, "size", 0)),)
+                    size = _told(number, component, "size", 0)
+                    yield (replace(_media(record(component, "file")), size=size),)
 
 
 def _media(media: Payload) -> Attachment:

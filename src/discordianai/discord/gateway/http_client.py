@@ -196,7 +196,7 @@ class ListenerHTTPClient(HTTPClient):
         """Let the next request of this kind wait for its bucket."""
         if headers.get("x-ratelimit-remaining") == "0":
             wait = named_wait(headers.get("x-ratelimit-reset-after"), now_of(headers)) or 0.0
-            self._free_at[route.endpoint] = asyncio.get_running_loop().time() + wait
+            self._free_at[route.endpoint] = asyncio.get_running_loop().time() + min(wait, REQUEST_TIMEOUT)
 
     async def _result(self, name: str, route: Route, answer: _Answer) -> Any:
         if answer.status == 401 and answer.is_page:  # a proxy's; only Discord knows the token

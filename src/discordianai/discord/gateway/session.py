@@ -203,6 +203,8 @@ class GatewaySocket(GatewayClient):
             return
         if self._alarm is None:  # neither IDENTIFY nor RESUME waits for it
             return
+        if event == "RESUMED" and not self.session_id:  # IDENTIFY waits for READY
+            return
         try:
             await super().dispatch_event(self._admitted(data) if event == "READY" else data, seq, event)
         except (KeyError, TypeError, AttributeError, Malformed):

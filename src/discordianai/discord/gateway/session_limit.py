@@ -90,8 +90,8 @@ async def ask_discord(api: DiscordApi) -> StartLimit:
         if rejects_token(response):
             raise ListenerRefused(WRONG_TOKEN)
         if not response.is_success:
-            named = wait_of(response.headers, told or {}) or 0.0
-            retry_after = max(named, bounded_seconds(response.headers.get("retry-after")))
+            named = wait_of(response.headers, told or {})
+            retry_after = bounded_seconds(response.headers.get("retry-after")) if named is None else named
             raise GatewayUnavailable(f"GET /gateway/bot was answered {response.status_code}", retry_after)
         return StartLimit.parse(response.json())
     except (httpx.HTTPError, ValueError, RecursionError) as error:

@@ -77,6 +77,9 @@ SHORTEST_WAIT = 0.001
 CLOUDFLARES = frozenset({"cloudflare_error", "error_code"})
 """Keys of Cloudflare's errors."""
 
+BLOCKED_BEFORE = 40333
+"""The code of an error in Discord's form that something before its API has made: *internal network error*."""
+
 INVALID_STATUSES = frozenset({401, 403, 429})
 
 
@@ -354,7 +357,8 @@ class ApplicationLimits:
 
 def is_discords(body: object) -> TypeGuard[Mapping[Any, object]]:
     """Whether it is JSON of Discord's. Cloudflare may answer with JSON as well as with a page."""
-    return isinstance(body, Mapping) and body.keys().isdisjoint(CLOUDFLARES)
+    foreign = isinstance(body, Mapping) and body.get("code") == BLOCKED_BEFORE
+    return isinstance(body, Mapping) and not foreign and body.keys().isdisjoint(CLOUDFLARES)
 
 
 def _is_global(headers: Mapping[str, str], told: Mapping[Any, object]) -> bool:

@@ -29,6 +29,9 @@ CROWD = 5
 """Requests that wait for a bucket, from which on nothing joins them that may be skipped: as many as Discord
 takes in five seconds."""
 
+LONGEST_PERIOD = 10.0
+"""Seconds in which a bucket that is shared refills: Discord's take five. One odd value counts no longer."""
+
 OTHERS_WITHIN = 60.0
 """Seconds after which somebody no longer counts as one of the others."""
 
@@ -109,7 +112,7 @@ class Bucket:
             self.close_for(reset_after)
         if not self._shared:
             return
-        self._limit, self._period = limit, max(self._period, reset_after)
+        self._limit, self._period = limit, max(self._period, min(reset_after, LONGEST_PERIOD))
         # As many as may be taken, evenly spread over what is left of the period.
         spread = self._period * max(left - RESERVED, 0) / max(limit - RESERVED, 1)
         self._even_at = trio.current_time() + reset_after - spread

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 import httpx
@@ -13,8 +14,9 @@ import structlog
 import trio
 
 from discordianai import bounded_http
-from discordianai.discord.events.payload import Malformed, snowflake
+from discordianai.discord.events.payload import Malformed, number, snowflake
 from discordianai.discord.messages.application_limits import (
+    BLOCKED_BEFORE,
     LONGEST_WAIT,
     ApplicationHeld,
     ApplicationLimits,
@@ -221,7 +223,7 @@ class Endpoint:
         of_all = response.status_code == 429 or (response.status_code == 403 and not is_discords(answer))
         if of_all and (wait := self._limits.held_for):
             raise ApplicationHeld(f"{reason}, for the whole application", wait)
-        refusal = _error(method, response, answer or {}, reason)
+        refusal = _error(method, response, answer, reason)
         if isinstance(refusal, MessagesBusy) and refusal.wait:
             self._bucket.close_for(min(refusal.wait, LONGEST_PAUSE))  # also for the others who write there
         raise refusal
@@ -232,6 +234,11 @@ class Endpoint:
         left, limit = (_count(told.get(f"x-ratelimit-{name}")) for name in ("remaining", "limit"))
         if left is not None:
             self._bucket.learn(left, limit or left, _pause(told.get("x-ratelimit-reset-after")))
+
+
+def user_agent() -> str:
+    """As Discord wants it of bots: Cloudflare may block others."""
+    return f"DiscordBot (discordianai, {version('discordianai')})"
 
 
 def _kind_of(method: str, path: str, body: Body | None, files: Sequence[File] = ()) -> str:
@@ -254,8 +261,10 @@ def _multipart(body: Body, files: Sequence[File]) -> dict[str, Any]:
 
 
 def _code(body: Body) -> int:
-    code = body.get("code", 0)
-    return code if isinstance(code, int) else 0
+    try:
+        return number(body, "code", 0)
+    except Malformed:
+        return 0
 
 
 def reason_of(response: httpx.Response, body: Body) -> str:
@@ -265,9 +274,10 @@ def reason_of(response: httpx.Response, body: Body) -> str:
     return f"Discord answered {response.status_code}, code {code}{cause}"
 
 
-def _error(method: str, response: httpx.Response, body: Body, reason: str) -> MessageError:
+def _error(method: str, response: httpx.Response, answer: Body | None, reason: str) -> MessageError:
+    body = answer or {}
     code = _code(body)
-    if response.is_success:
+    if response.is_success or not (is_discords(answer) or _may_be_about_words(response, code)):
         return MessagesBusy("something else than Discord has answered", 0.0)
     if response.status_code == 429 or response.status_code >= 500:
         wait, unnamed = wait_of(response.headers, body), 1.0 if response.status_code == 429 else 0.0
@@ -285,6 +295,15 @@ def _error(method: str, response: httpx.Response, body: Body, reason: str) -> Me
     if code in {MISSING_ACCESS, MISSING_PERMISSIONS}:
         return NotPermitted(reason)
     return MessageRefused(reason)
+
+
+def _may_be_about_words(response: httpx.Response, code: int) -> bool:
+    """Whether what is no answer of Discord's may still be one to these words: a firewall's, or to their size.
+
+    429s and errors of a server are told by their status.
+    """
+    status = response.status_code
+    return status in {400, 413, 429} or status >= 500 or (status == 403 and code != BLOCKED_BEFORE)
 
 
 def json_of(response: httpx.Response) -> Body | None:

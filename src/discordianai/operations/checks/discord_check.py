@@ -12,7 +12,7 @@ from discordianai import bounded_http
 from discordianai.discord.commands.invitation import link
 from discordianai.discord.gateway.identifies import LEAST_GAP, RESERVE
 from discordianai.discord.gateway.intents import GRANT_IT, MESSAGE_CONTENT, privileged
-from discordianai.discord.messages.rest import rejects_token
+from discordianai.discord.messages.rest import rejects_token, user_agent
 from discordianai.discord.shard_range import SERVERS_PER_SHARD, ShardRange, all_of
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
 from discordianai.operations.checks.online_check import Ask, CheckContext, ResponseObserver, Tell, bounded
@@ -124,7 +124,8 @@ class DiscordCheck:
     async def _get(self, path: str, kind: type[Body]) -> Body:
         """Get JSON of that kind. Raises `DiscordCheckFailed`."""
         pool = PoolOptions(max_connections=1)
-        client = build_client("discord", pool, READ_TIMEOUT, http2=self._means.http2)
+        http2 = self._means.http2
+        client = build_client("discord", pool, READ_TIMEOUT, http2=http2, user_agent=user_agent())
         witness = ResponseObserver(client.http)
         try:
             async with client.http:

@@ -26,6 +26,8 @@ class Counters:
     globally_limited: int = 0
     """Of them: for more than 50 requests in a second."""
     late_acknowledgements: int = 0
+    user_agents: set[str] = field(default_factory=set)
+    """Of all requests of the REST API."""
     refused: list[str] = field(default_factory=list)
     """Every other error response, as `PATCH /webhooks/... 400 50035`; the last thousand."""
     commands_written: int = 0

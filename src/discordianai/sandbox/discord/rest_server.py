@@ -75,6 +75,7 @@ class RestServer:
 
     async def _answer(self, request: Request, endpoint: Endpoint, authorized: bool) -> Response:
         headers: dict[str, str] = {}
+        self._discord.counters.user_agents.add(request.headers.get("user-agent", ""))
         if request.url.path.endswith("/gateway/bot"):
             self._discord.counters.gateway_questions.append(trio.current_time())
         if (left := self._discord.banned_until - trio.current_time()) > 0:
