@@ -318,7 +318,7 @@ def test_rights_that_change_are_noticed() -> None:
         ("CHANNEL_DELETE", {"id": "1"}, True),
         ("GUILD_ROLE_UPDATE", {"role": {"id": "5", "permissions": "0"}}, False),
         ("GUILD_ROLE_CREATE", {"role": {"id": "8", "permissions": str(ATTACH_FILES)}}, True),
-        ("GUILD_ROLE_UPDATE", {"role": {"id": "8", "permissions": "x"}}, True),
+        ("GUILD_ROLE_UPDATE", {"role": {"id": "8", "permissions": "x"}}, False),
         ("GUILD_ROLE_DELETE", {"role_id": "8"}, False),
         ("GUILD_UPDATE", {"id": "5", "owner_id": "10"}, True),
         ("GUILD_DELETE", {"id": "5"}, False),

@@ -13,7 +13,7 @@ class ReplyFailed(Exception):
 
 
 class ReplyBroken(Exception):
-    """A bug has ended the showing of an answer, and is in the log."""
+    """A bug stopped the answer from being shown, and is in the log."""
 
 
 def nobody_waits() -> None:
@@ -60,5 +60,5 @@ class Reply(Protocol):
         """Show all of it; return once it is shown. Raises `ReplyFailed` where the place took no more.
 
         `turn` names what was asked, where that is remembered: it can be asked again then. `delayed` is called
-        where the place takes nothing at the moment: others need not wait until it does.
+        when a first try has failed and others follow: other answers need not wait for them.
         """

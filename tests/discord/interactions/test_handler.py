@@ -413,6 +413,31 @@ async def test_what_was_written_into_a_form_is_given_back_where_it_is_refused(
     assert "open for too long" in again.text
 
 
+async def test_where_discord_accepts_no_words_of_a_form_its_refusal_is_told_alone(scene: Scene) -> None:
+    used = use_menu(scene.discord, "Ask about this", "Llamas spit.")
+    await scene.take(used)
+    scene.open_questions.close()
+    scene.discord.refused_texts = {'"embeds"': (400, 240000)}
+    await scene.take(sent := submit(scene.discord, used, "See https://harmful.example"))
+    assert "restarting" in sent.text
+    assert sent.messages[0].embeds == []
+
+
+async def test_a_bug_over_a_form_gives_back_what_was_written(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = use_menu(scene.discord, "Ask about this", "Llamas spit.")
+    await scene.take(used)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(InteractionRouter, "route", broken)
+    await scene.take(sent := submit(scene.discord, used, "Do they?"))
+    assert sent.text == FAILED
+    assert [embed["description"] for embed in sent.messages[0].embeds] == ["Do they?"]
+
+
 async def test_a_command_is_acknowledged_in_private_and_run_as_often_as_its_limit_allows(
     scene: Scene,
 ) -> None:

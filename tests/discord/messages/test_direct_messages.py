@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 import trio
+import trio.testing
 from structlog.testing import capture_logs
 
 from discordianai.discord.messages import direct_messages
@@ -97,3 +98,31 @@ async def test_who_has_waited_and_takes_none_keeps_nobody_else_from_being_told(
         await until_told(discord, ALL + 1)
     assert told(discord)[-1] == channel_of(people[-1]).id
     assert [log["event"] for log in logs if log["log_level"] == "warning"] == ["person could not be notified"]
+
+
+async def test_who_has_waited_too_long_is_not_told_any_more(
+    discord: LocalDiscord, messages: DirectMessages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct_messages, "LONGEST_WAIT", PERIOD / 5)
+    people = [person(number) for number in range(ALL + 1)]
+    with capture_logs() as logs:
+        for someone in people:
+            assert await messages.say(someone.id, "Your question.", may_wait=True)
+        await trio.sleep(2 * PERIOD)
+    assert len(told(discord)) == ALL
+    assert [log["event"] for log in logs if log["log_level"] == "warning"] == ["person could not be notified"]
+
+
+async def test_who_still_waits_at_the_end_is_counted_and_nobody_waits_after_it(discord: LocalDiscord) -> None:
+    people = [person(number) for number in range(ALL + 3)]
+    async with httpx.AsyncClient(timeout=30) as client:
+        messages = DirectMessages(DiscordApi(client, discord.api_url, discord.options.token))
+        with capture_logs() as logs:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(messages.run)
+                for someone in people[:-1]:
+                    assert await messages.say(someone.id, "Your question.", may_wait=True)
+                await trio.testing.wait_all_tasks_blocked()
+                nursery.cancel_scope.cancel()
+            assert not await messages.say(people[-1].id, "Your question.", may_wait=True)
+    assert [log["people"] for log in logs if log["event"] == "people could not be notified"] == [2]

@@ -5,7 +5,7 @@ import trio
 from trio.testing import MockClock
 
 from discordianai.discord.messages.application_limits import ApplicationLimits
-from discordianai.discord.messages.port import MessageError, MessageRefused, MessagesBusy
+from discordianai.discord.messages.port import MessageError, MessageRefused, MessagesBusy, NotPermitted
 from discordianai.discord.messages.refused_calls import REFUSED_FOR, Call
 
 CLOUDFLARES = {"title": "Error 1015: You are being rate limited", "error_code": 1015}
@@ -22,8 +22,17 @@ async def test_a_403_is_remembered_for_its_channel_and_kind_of_call(autojump_clo
     await trio.sleep(REFUSED_FOR)
     await limits.enter(WRITE)
     limits.note(403, {}, {"code": 50013}, WRITE)
-    limits.refused.forget(1)
+    limits.refused.forget(lambda channel: channel == 1)
     await limits.enter(WRITE)
+
+
+@pytest.mark.parametrize(("code", "may_change"), [(50001, True), (50013, True), (160002, False)])
+async def test_a_403_is_remembered_as_what_it_was(code: int, may_change: bool) -> None:
+    limits = ApplicationLimits(clock=trio.current_time)
+    limits.note(403, {}, {"code": code}, WRITE)
+    with pytest.raises(MessageRefused) as found:
+        limits.refused.check(WRITE)
+    assert isinstance(found.value, NotPermitted) is may_change
 
 
 async def test_a_403_that_is_a_page_is_about_that_one_message(autojump_clock: MockClock) -> None:

@@ -674,6 +674,34 @@ async def test_a_permission_that_is_missing_for_a_moment_costs_no_answer(
     assert delays[0] < 2.0
 
 
+async def test_a_long_answer_has_its_file_when_the_permission_is_back(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """What was given up for the missing permission is tried anew."""
+    messages, text = FakeMessages(), "A sentence of some words.\n\n" * 400
+    async with open_reply(messages, question(), options(max_messages=2)) as reply:
+        reply.write(text[:4200])
+        await trio.sleep(5)
+        messages.failures = [NotPermitted("Discord answered 403")] * 99
+        nursery.start_soon(_reopen, messages, trio.current_time() + 1.0)
+        reply.write(text[4200:])
+        await end(reply)
+    assert IN_THE_FILE in messages.contents[None]
+    (file,) = messages.files[None]
+    assert file.content.decode().strip() == text.strip()
+
+
+async def test_what_is_said_after_the_end_repeats_no_sources(autojump_clock: trio.testing.MockClock) -> None:
+    """A goodbye follows an end that was tried, and cancelled."""
+    messages = FakeMessages()
+    async with open_reply(messages, question(), options()) as reply:
+        reply.cite((Citation("https://a.example/1", "One"),))
+        reply.write("because")
+        await end(reply, AnswerEnd(footer="OpenAI"))
+        await end(reply, AnswerEnd("Back in a moment."))
+    assert messages.contents[None].count("**Sources**") == 1
+
+
 async def _reopen(messages: FakeMessages, at: float) -> None:
     await trio.sleep_until(at)
     messages.failures = []

@@ -236,9 +236,21 @@ def _autocomplete(payload: Payload, data: Payload) -> AutocompleteInteraction:
 
 
 def _modal(payload: Payload, data: Payload) -> ModalInteraction:
-    fields = [part for row in records(data, "components") for part in records(row, "components")]
-    written = text(fields[0], "value") if fields else ""
+    written = _written(data)
     return ModalInteraction(replace(_origin(payload), form_text=written), text(data, "custom_id"))
+
+
+def _written(data: Payload) -> str:
+    fields = [part for row in records(data, "components") for part in records(row, "components")]
+    return text(fields[0], "value") if fields else ""
+
+
+def form_text_of(payload: Payload) -> str:
+    """What was written into a form whose event could not be handled; empty where that cannot be read."""
+    try:
+        return _written(record(payload, "data"))
+    except Malformed:
+        return ""
 
 
 def _origin(payload: Payload) -> EventOrigin:

@@ -227,8 +227,9 @@ class Listener:
     def _learn(self, name: str, data: Payload) -> None:
         self._guild_cache.hear(name, data)
         if name in {"CHANNEL_UPDATE", "THREAD_UPDATE"}:  # its permissions may be others now
-            self._shared.limits.refused.forget(snowflake(data, "id"))
-        elif name == "GUILD_ROLE_UPDATE":  # and those of the whole server
+            changed, parent_of = snowflake(data, "id"), self._guild_cache.parent_of
+            self._shared.limits.refused.forget(lambda channel: changed in {channel, parent_of(channel)})
+        elif name in {"GUILD_ROLE_UPDATE", "GUILD_ROLE_DELETE"}:  # and those of the whole server
             self._shared.limits.refused.forget()
 
     def _note_guilds(self) -> None:

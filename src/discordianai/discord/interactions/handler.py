@@ -5,7 +5,6 @@ Runs on the listener's loop. Each step is in another module, and is done once.
 
 import asyncio
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +23,7 @@ from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.events.payload import Malformed, Payload, snowflake, text
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import JOURNAL_WITHIN, Backend
+from discordianai.discord.interactions.forms import given_back, modal
 from discordianai.discord.interactions.outcomes import (
     FAILED,
     AskQuestion,
@@ -48,9 +48,6 @@ DEFERRED_UPDATE, AUTOCOMPLETE, MODAL = 6, 8, 9
 """The responses to an interaction: a message, one that shows that the bot is thinking, and, after a button,
 nothing for now; suggestions, and a modal."""
 
-TEXT_INPUT, PARAGRAPH = 4, 2
-"""Discord's numbers for the field of a form, and its size."""
-
 ALREADY_ACKNOWLEDGED = 40060
 ACKNOWLEDGE_TIMEOUT = 3.0
 """Seconds; Discord's own. It refuses a later acknowledgement."""
@@ -61,9 +58,6 @@ HANDLED_WITHIN = ACKNOWLEDGE_TIMEOUT + 2 * JOURNAL_WITHIN + 0.5
 RETRY_PAUSE = 0.4
 """Seconds after an error of Discord's until an acknowledgement is sent again; twice as long each time."""
 
-LONGEST_FORM = 4000
-"""Characters; an embed holds 4096."""
-FORM_TITLE = "You wrote"
 ALREADY_ENDED = "That answer has already finished."
 TRY_AGAIN = "I couldn't look that up just now. Please try again."
 
@@ -163,7 +157,7 @@ class InteractionHandler:
                 await self._respond(origin, AUTOCOMPLETE, choices=choices)
             case OpenModal():
                 self._figures.decided(outcome.kind)
-                await self._respond(origin, MODAL, **_modal(outcome))
+                await self._respond(origin, MODAL, **modal(outcome))
 
     async def _ask(self, asked: AskQuestion) -> None:
         """The whole way of a question: admit, enqueue, journal, acknowledge, hand over.
@@ -257,8 +251,10 @@ class InteractionHandler:
     async def _refuse(self, origin: EventOrigin, refuse: Refuse) -> None:
         self._figures.decided(refuse.kind)
         self._account(origin, refuse)
-        words = {"content": refuse.reason, **_given_back(origin.form_text)}
-        await self._respond(origin, CHANNEL_MESSAGE, EPHEMERAL, **words)
+        written = given_back(origin.form_text)
+        told = await self._respond(origin, CHANNEL_MESSAGE, EPHEMERAL, content=refuse.reason, **written)
+        if written and not told:  # Discord may accept the reason alone
+            await self._respond(origin, CHANNEL_MESSAGE, EPHEMERAL, content=refuse.reason)
 
     def _refuse_message(self, origin: EventOrigin, refuse: Refuse) -> None:
         self._account(origin, refuse)
@@ -305,6 +301,8 @@ class InteractionHandler:
         data: dict[str, Any] = {"content": FAILED, "flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
         if asked_by == interaction.AUTOCOMPLETE:
             kind, data = AUTOCOMPLETE, {"choices": []}
+        elif asked_by == interaction.MODAL_SUBMIT:
+            data |= given_back(interaction.form_text_of(payload))
         try:
             await self._http.post_initial_response({"type": kind, "data": data}, about, token)
         except HTTPException as error:
@@ -384,17 +382,3 @@ def _speaks_to(payload: Payload, bot_id: int) -> bool:
     """Whether a message that could not be read is addressed to the bot."""
     mentions = [user["id"] for user in payload.get("mentions", ())]
     return not payload["author"].get("bot") and ("guild_id" not in payload or str(bot_id) in mentions)
-
-
-def _given_back(form_text: str) -> Mapping[str, Any]:
-    """What was written into a form that is refused. An embed holds all of a form, a message half of it."""
-    return {"embeds": [{"title": FORM_TITLE, "description": form_text}]} if form_text.strip() else {}
-
-
-def _modal(wanted: OpenModal) -> Mapping[str, Any]:
-    field = {"type": TEXT_INPUT, "style": PARAGRAPH, "custom_id": "text", "label": wanted.modal.label}
-    return {
-        "custom_id": wanted.custom_id,
-        "title": wanted.modal.title,
-        "components": [{"type": 1, "components": [field | {"required": True, "max_length": LONGEST_FORM}]}],
-    }

@@ -4,10 +4,7 @@ The admission decides whether a question fits the limits. Nothing here waits: Di
 acknowledgement within three seconds.
 """
 
-import secrets
-from collections import OrderedDict
 from dataclasses import replace
-from typing import Generic, TypeVar
 
 from discordianai.conversations.pending_questions import StoredQuestion
 from discordianai.discord.audit_log import RefusalCause
@@ -35,6 +32,7 @@ from discordianai.discord.events.message_event import IncomingMessage
 from discordianai.discord.events.sharded_guilds import KnownGuilds
 from discordianai.discord.interactions import access
 from discordianai.discord.interactions.admission import address_of
+from discordianai.discord.interactions.forms import OpenForms
 from discordianai.discord.interactions.outcomes import (
     AskQuestion,
     CancelAnswer,
@@ -50,60 +48,6 @@ from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.options import BotOptions
 from discordianai.discord.rendering.characters import VISIBLE
 from discordianai.option import Live
-
-MOST_FORMS_EACH = 5
-"""Discord shows one at a time, and does not say when one is closed."""
-
-MOST_FORMS = 1000
-
-About = TypeVar("About")
-
-
-class OpenForms(Generic[About]):
-    """A new form replaces the oldest of the same person first, then one of whoever has most.
-
-    Where several have as many, that is the oldest of theirs: few are ever closed otherwise.
-    """
-
-    def __init__(self) -> None:
-        self._forms: dict[int, OrderedDict[str, tuple[int, About]]] = {}
-        self._opened = 0
-
-    def __len__(self) -> int:
-        """How many are open."""
-        return sum(map(len, self._forms.values()))
-
-    def open(self, person_id: int, about: About) -> str:
-        """Keep what a form is about; returns the custom id that Discord sends back with it."""
-        custom_id = f"about:{secrets.token_urlsafe(12)}"
-        own = self._forms.setdefault(person_id, OrderedDict())
-        self._opened += 1
-        own[custom_id] = (self._opened, about)
-        if len(own) > MOST_FORMS_EACH:
-            own.popitem(last=False)
-        elif len(self) > MOST_FORMS:
-            self._close_oldest_of(max(self._forms, key=self._rank))
-        return custom_id
-
-    def take(self, person_id: int, custom_id: str) -> About | None:
-        """What that form of this person is about, once; None where it is not open."""
-        own = self._forms.get(person_id, OrderedDict())
-        _, about = own.pop(custom_id, (0, None))
-        if not own:
-            self._forms.pop(person_id, None)
-        return about
-
-    def _rank(self, person_id: int) -> tuple[int, int]:
-        own = self._forms[person_id]
-        oldest, _ = next(iter(own.values()))
-        return len(own), -oldest
-
-    def _close_oldest_of(self, person_id: int) -> None:
-        own = self._forms[person_id]
-        own.popitem(last=False)
-        if not own:
-            del self._forms[person_id]
-
 
 GO_ON = "Continue where you stopped."
 UNKNOWN = "I no longer have this command. Please try again in a few minutes."

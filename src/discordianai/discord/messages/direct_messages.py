@@ -15,8 +15,8 @@ from discordianai.guard import Guard
 EACH, ALL, PERIOD = 1, 5, 60.0
 """Messages to one person and to all, in so many seconds."""
 
-MOST_WAITING = 50
-"""People: what is said after more than ten minutes helps nobody."""
+MOST_WAITING, LONGEST_WAIT = 50, 600.0
+"""People, and seconds: what is said later helps nobody."""
 
 
 class DirectMessages:
@@ -26,7 +26,8 @@ class DirectMessages:
         self._api = api
         self._each = RateWindow(EACH, PERIOD)
         self._all = RateWindow(ALL, PERIOD)
-        self._waiting: dict[int, str] = {}  # words by person
+        self._waiting: dict[int, tuple[float, str]] = {}  # since when, and the words, by person
+        self._ended = False
         self._news = trio.Event()
         self._log = structlog.get_logger("discordianai.discord.messages.direct_messages")
 
@@ -37,14 +38,16 @@ class DirectMessages:
         """
         now = trio.current_time()
         if person_id in self._waiting or self._each.delay(person_id, now):
-            self._log.info("direct message not sent", reason="this person has one already")
+            self._log.info(
+                "direct message not sent", reason="one to this person waits, or was tried just now"
+            )
             return False
         if not self._waiting and not self._all.take(None, now):
             return await self._send(person_id, words)
-        if not may_wait or len(self._waiting) >= MOST_WAITING:
-            self._log.info("direct message not sent", reason="too many people have one")
+        if not may_wait or self._ended or len(self._waiting) >= MOST_WAITING:
+            self._log.info("direct message not sent", reason="too many others were sent just now, or wait")
             return False
-        self._waiting[person_id] = words
+        self._waiting[person_id] = now, words
         self._news.set()
         return True
 
@@ -57,16 +60,18 @@ class DirectMessages:
                     await self._send_next()
                 self._news = trio.Event()
         finally:
+            self._ended = True
             if self._waiting:
                 self._log.warning("people could not be notified", people=len(self._waiting))
 
     async def _send_next(self) -> None:
-        await trio.sleep(self._all.delay(None, trio.current_time()))
-        self._all.take(None, trio.current_time())
-        person_id, words = next(iter(self._waiting.items()))
-        sent, guard = False, Guard(self._log, "bug in a direct message")
-        with guard:
-            sent = await self._send(person_id, words)
+        await trio.sleep(max(self._all.delay(None, trio.current_time()), self._api.limits.held_for))
+        person_id, (since, words) = next(iter(self._waiting.items()))
+        sent, now = False, trio.current_time()
+        if now - since < LONGEST_WAIT:
+            self._all.take(None, now)
+            with Guard(self._log, "bug in a direct message"):
+                sent = await self._send(person_id, words)
         del self._waiting[person_id]
         if not sent:
             self._log.warning("person could not be notified")

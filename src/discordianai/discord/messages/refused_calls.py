@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from discordianai.discord.messages.port import MessagesBusy, NotPermitted
+from discordianai.discord.messages.port import MessageRefused, MessagesBusy, NotPermitted
 
 REFUSED_FOR = 300.0
 """Seconds for which a 403 is remembered, for a channel and a kind of call; permissions are seldom changed."""
@@ -15,6 +15,9 @@ FILTERED = frozenset({200000, 200001, 240000})
 
 ABOUT_ONE_MESSAGE = FILTERED | {50005}
 """Those of refusals that say nothing about other messages: also of one that is somebody else's."""
+
+NOT_PERMITTED = frozenset({50001, 50013})
+"""Error codes of a missing permission: to see the channel, or another one."""
 
 MOST_REFUSALS = 1_000
 
@@ -47,7 +50,7 @@ class RefusedCalls:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._refusals: dict[tuple[str, int], tuple[float, str]] = {}
+        self._refusals: dict[tuple[str, int], tuple[float, str, type[MessageRefused]]] = {}
         self._closed: dict[tuple[str, int], float] = {}
         self.spared = 0
         """Requests that were not sent because of a 403."""
@@ -62,7 +65,8 @@ class RefusedCalls:
                 self._refusals = {key: kept for key, kept in self._refusals.items() if kept[0] > now}
             while len(self._refusals) >= MOST_REFUSALS:
                 self._refusals.pop(next(iter(self._refusals)))
-            self._refusals[call.kind, call.channel_id] = now + REFUSED_FOR, reason
+            kind = NotPermitted if isinstance(code, int) and code in NOT_PERMITTED else MessageRefused
+            self._refusals[call.kind, call.channel_id] = now + REFUSED_FOR, reason, kind
 
     def close(self, call: Call, wait: float | None) -> None:
         """Discord accepts none for so many seconds, if that is longer than a bucket takes."""
@@ -76,22 +80,21 @@ class RefusedCalls:
                 self._closed[call.kind, call.place] = now + wait
 
     def check(self, call: Call) -> None:
-        """Raises `NotPermitted` where a request of that kind is known to be refused there.
+        """Raises `MessageRefused` where a request of that kind is known to be refused there.
 
         And `MessagesBusy` where it is known for how long it will be.
         """
         if call.place is None:
             return
         now, key = self._clock(), (call.kind, call.place)
-        until, reason = self._refusals.get(key, (-math.inf, ""))
+        until, reason, kind = self._refusals.get(key, (-math.inf, "", MessageRefused))
         if now < until:
             self.spared += 1
-            raise NotPermitted(f"{reason}, a short while ago")
+            raise kind(f"{reason}, a short while ago")
         if now < (closed_until := self._closed.get(key, -math.inf)):
             raise MessagesBusy("Discord accepts no such request there for now", closed_until - now)
 
-    def forget(self, channel_id: int | None = None) -> None:
-        """Permissions have changed in this channel, or anywhere if none is named."""
+    def forget(self, changed: Callable[[int], bool] = lambda _: True) -> None:
+        """Permissions have changed in these channels, or anywhere."""
         with self._lock:
-            kept = {} if channel_id is None else self._refusals
-            self._refusals = {key: refusal for key, refusal in kept.items() if key[1] != channel_id}
+            self._refusals = {key: kept for key, kept in self._refusals.items() if not changed(key[1])}

@@ -53,12 +53,10 @@ from discordianai.surrogates import well_formed
 
 NOTE_TIMEOUT = 2.0
 """Seconds to store the id of a further message; the store answers in milliseconds."""
-
 IN_THE_FILE = "The whole answer is in the file."
 NO_FILE = "The rest doesn't fit here, and I can't send it as a file."
 NOT_SHOWN = "I couldn't show you my answer. Please ask again."
 REFUSED = "Discord didn't accept my answer. This server's rules or a missing permission may be the reason."
-
 AFTER_STATUS = 0.3
 """Seconds after a status until the text may take its place."""
 
@@ -150,7 +148,7 @@ class DiscordReply:
         self._add(self._links.feed(self._references.end()) + self._links.end())
         self._closing = closing
         self._small_print = "\n".join(f"-# {line}" for line in (closing.note, closing.footer) if line)
-        listed = sources(self._citations, self._references.used)
+        listed = "" if self._finishing else sources(self._citations, self._references.used)
         self._below = "\n\n".join(filter(None, (listed, self._small_print)))
         return paragraphs(str(self._written), self._below)
 
@@ -180,6 +178,9 @@ class DiscordReply:
                 self._below = ""
                 await self._end(last)
         except MessageError as error:
+            if isinstance(error, NotPermitted):  # what was left out for it may be shown later
+                self._no_further = self._too_long = False
+                self._file_refused, self._most = not self._options.may_attach, self._options.most
             if isinstance(error, MessageRefused):  # its text may stay, but there is nothing to be stopped
                 await take_buttons_away(self._messages, self.newest, self._shown)
             return error

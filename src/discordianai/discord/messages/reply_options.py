@@ -25,8 +25,9 @@ takes two minutes itself: an outage of a quarter of an hour is outlasted, which 
 takes words."""
 
 ACCESS_WAITS = (2.0, 6.0, 12.0)
-"""Seconds until they are tried again where the bot lacks a permission, before anybody is told: who changes
-permissions often takes a wrong one first. Nothing is sent before the gateway has told of a change."""
+"""Seconds until they are tried again where the bot lacks a permission, before anybody is told: whoever
+changes permissions often gets it wrong at first. In a channel, nothing is sent until the gateway tells of a
+change."""
 
 
 class EditPace:

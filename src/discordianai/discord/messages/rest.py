@@ -37,7 +37,7 @@ from discordianai.discord.messages.port import (
     NotPermitted,
     ThreadArchived,
 )
-from discordianai.discord.messages.refused_calls import FILTERED, LONGEST_PAUSE, Call
+from discordianai.discord.messages.refused_calls import FILTERED, LONGEST_PAUSE, NOT_PERMITTED, Call
 from discordianai.waits import named_wait
 
 ATTEMPTS = 6
@@ -61,8 +61,6 @@ UNKNOWN_MESSAGE = 10008
 UNKNOWN_WEBHOOK = 10015
 UNKNOWN_INTERACTION = 10062
 INVALID_WEBHOOK_TOKEN = 50027
-MISSING_ACCESS = 50001
-MISSING_PERMISSIONS = 50013
 
 CAUSES = {
     UNKNOWN_CHANNEL: "the channel was deleted",
@@ -71,9 +69,9 @@ CAUSES = {
     UNKNOWN_INTERACTION: "the interaction is over",
     INVALID_WEBHOOK_TOKEN: "the interaction is over",
     40005: "the file is too large",
-    MISSING_ACCESS: "the bot cannot see the channel: allow its role View Channel there",
+    50001: "the bot cannot see the channel: allow its role View Channel there",
     50007: "this person does not accept direct messages from the bot",
-    MISSING_PERMISSIONS: "the bot lacks a permission there: open the link of `discordianai invite` again",
+    50013: "the bot lacks a permission there: open the link of `discordianai invite` again",
     50035: "Discord calls the message malformed",
     THREAD_ARCHIVED: "the thread is archived",
     160002: "the bot may not reply to messages there",
@@ -292,7 +290,7 @@ def _error(method: str, response: httpx.Response, answer: Body | None, reason: s
         return ThreadArchived(reason)
     if code in FILTERED:
         return ContentRefused(reason)
-    if code in {MISSING_ACCESS, MISSING_PERMISSIONS}:
+    if code in NOT_PERMITTED:
         return NotPermitted(reason)
     return MessageRefused(reason)
 

@@ -1,6 +1,6 @@
 """A form stays open however many others open; memory stays bounded."""
 
-from discordianai.discord.interactions.router import MOST_FORMS, MOST_FORMS_EACH, OpenForms
+from discordianai.discord.interactions.forms import MOST_FORMS, MOST_FORMS_EACH, OpenForms
 
 
 def test_a_form_is_its_persons_and_good_for_once() -> None:
