@@ -139,6 +139,14 @@ async def test_with_h2_it_says_so_for_each_client_and_uses_it(scene: Scene) -> N
     assert {c.protocol for c in scene.sandbox.openai.server.history} == {"HTTP/2"}
 
 
+@played
+async def test_discord_is_told_that_it_is_a_bot(scene: Scene) -> None:
+    """Cloudflare may block others."""
+    told = scene.sandbox.discord.counters.user_agents
+    assert [agent for agent in told if not agent.startswith("DiscordBot (")] == []
+    assert any("discordianai" in agent for agent in told)
+
+
 @only_on_sqlite  # several processes may share a PostgreSQL
 @played
 async def test_two_bots_cannot_share_a_database(scene: Scene) -> None:

@@ -152,8 +152,31 @@ CHANGES: dict[str, Callable[[LocalDiscord], object]] = {
     "of a role": lambda discord: discord.dispatch(
         "GUILD_ROLE_UPDATE", {"guild_id": str(GUILD.id), "role": {}}
     ),
+    "of a role that is gone": lambda discord: discord.dispatch(
+        "GUILD_ROLE_DELETE", {"guild_id": str(GUILD.id), "role_id": "77"}
+    ),
     "that were missed": lambda discord: discord.drop_gateway(resumable=False),
 }
+
+
+async def test_a_refusal_in_a_thread_is_forgotten_with_its_channels_permissions() -> None:
+    """Which the thread has, too, although nothing is told of it then."""
+    async with a_scene() as scene, scene.listening():
+        thread = scene.discord.add_thread(CHANNELS[0], "A thread")
+        forbidden, elsewhere = (Call("POST /messages", place) for place in (thread.id, CHANNELS[2].id))
+        for call in (forbidden, elsewhere):
+            scene.api.limits.note(403, {}, {"code": 50001}, call)
+        scene.discord.dispatch("CHANNEL_UPDATE", CHANNELS[0].json())
+
+        def allowed() -> bool:
+            with suppress(MessageRefused):
+                scene.api.limits.refused.check(forbidden)
+                return True
+            return False
+
+        await scene.until(allowed)
+        with pytest.raises(MessageRefused):
+            scene.api.limits.refused.check(elsewhere)
 
 
 @pytest.mark.slow
