@@ -15,9 +15,9 @@ from discordianai.conversations.store import StoreError
 READERS = 3
 """Reads at the same time. SQLite releases the GIL while it reads."""
 
-BUSY_TIMEOUT = 1.0
-"""Seconds to wait for another program that has the file locked: before these, no disk counts as slow. An
-operator's commands write in steps of milliseconds."""
+BUSY_TIMEOUT = 0.75
+"""Seconds to wait for another program that has the file locked: two writes, one after the other, wait for
+less than what counts as a slow disk. An operator's commands write in steps of milliseconds."""
 
 CHECKPOINT_TIMEOUT = 0.02
 """Seconds that emptying the log waits for readers of an older state. Writes wait meanwhile. A read takes
