@@ -159,8 +159,11 @@ class Verdicts:
     def _not_writable(self, asked: Asked) -> Verdict | None:
         """Where the only channel is closed, perhaps nothing is shown, ever."""
         late = time.monotonic() > self.heard_at(asked) + self.within
-        closed = self.log.was(CLOSED, asked.created, asked.created + self.within)
-        return (NOT_WRITABLE, None) if late and closed else None
+        return (NOT_WRITABLE, None) if late and self._closed(asked) else None
+
+    def _closed(self, asked: Asked) -> bool:
+        """Whether the bot was not allowed to write within the time of an answer."""
+        return self.log.was(CLOSED, asked.created, asked.created + self.within)
 
     def _missed(self, created: float, in_time: float) -> str | None:
         for gap in self.log.gaps:
@@ -175,7 +178,7 @@ class Verdicts:
     def _cut_off(self, asked: Asked) -> Verdict | None:
         """Where the bot may not even edit what it has written, a direct message says so."""
         user = asked.interaction.user if asked.interaction is not None else asked.user
-        if user is None or not self.log.was(CLOSED, asked.created, asked.created + self.within):
+        if user is None or not self._closed(asked):
             return None
         theirs = direct_messages(user).id
         for message in self.discord.channel_messages:

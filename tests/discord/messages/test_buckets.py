@@ -13,6 +13,7 @@ from discordianai.answering.reply import AnswerEnd
 from discordianai.discord.messages import failure_notice
 from discordianai.discord.messages.application_limits import PAGES_IN_A_ROW, ApplicationLimits
 from discordianai.discord.messages.buckets import MOST_BUCKETS, OTHERS_WITHIN, Bucket, ChannelBuckets, Share
+from discordianai.discord.messages.direct_messages import DirectMessages
 from discordianai.discord.messages.fallbacks import FallbackMessages
 from discordianai.discord.messages.port import MessagesBusy, MessagesClosed, MessagesExpired
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
@@ -423,7 +424,7 @@ async def test_a_notice_waits_for_the_end_of_a_ban_as_answers_do(
         api.limits.note(429, {"retry-after": f"{seconds:.0f}"}, None)
         assert await failure_notice.follow_up(api, address, "It was not done.")
         api.limits.note(429, {"retry-after": f"{seconds:.0f}"}, None)
-        assert await failure_notice.say_directly(api, 5, "It failed.")
+        assert await DirectMessages(api).say(5, "It failed.", may_wait=False)
     assert [round(at - began) for at in discord.came[:2]] == [seconds, 2 * seconds]
 
 

@@ -112,16 +112,15 @@ class FileRights:
     def hear(self, event: str, data: Payload) -> None:
         """Learn from an event; those of other kinds are ignored. Raises `Malformed`."""
         match event:
-            case "READY":
-                pass  # of no server
             case "GUILD_CREATE" if data.get("unavailable") is not True:
                 self._guilds[snowflake(data, "id")] = _Guild(data)
             case "GUILD_UPDATE" if (guild := self._guilds.get(snowflake(data, "id"))) is not None:
                 guild.owner_id = optional_snowflake(data, "owner_id")
             case "GUILD_DELETE":
                 self._guilds.pop(snowflake(data, "id"), None)
-            case _ if (guild := self._guilds.get(optional_snowflake(data, "guild_id") or 0)) is not None:
-                _hear_in(guild, event, data)
+            case _ if event.startswith(("GUILD_ROLE_", "CHANNEL_")):
+                if (guild := self._guilds.get(optional_snowflake(data, "guild_id") or 0)) is not None:
+                    _hear_in(guild, event, data)
 
     def keep(self, guild_ids: set[int]) -> None:
         """The bot is in no servers but these."""

@@ -20,6 +20,7 @@ from discordianai.discord.events.payload import (
     number,
     optional_snowflake,
     record,
+    sound_record,
     sound_records,
     text,
 )
@@ -177,17 +178,11 @@ def _snapshot(snapshot: Payload) -> MessageContent:
 
 def _embed(embed: Payload) -> str:
     """What of it can be read."""
-    author, footer = _object(embed, "author"), _object(embed, "footer")
+    author, footer = sound_record(embed, "author"), sound_record(embed, "footer")
     title = " · ".join(filter(None, (_told(text, author, "name", ""), _told(text, embed, "title", ""))))
     fields = _each(embed, "fields", _field)
     lines = (title, _told(text, embed, "description", ""), *fields, _told(text, footer, "text", ""))
     return _labelled("Embed", "\n".join(filter(None, lines)) or _told(text, embed, "url", ""))
-
-
-def _object(payload: Payload, key: str) -> Payload:
-    """The object under that key; empty where that is none."""
-    found = payload.get(key)
-    return found if isinstance(found, Mapping) else {}
 
 
 def _field(field: Payload) -> str:

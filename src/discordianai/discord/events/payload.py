@@ -117,6 +117,12 @@ def sound_records(payload: Payload, key: str) -> Iterator[Payload]:
     return (item for item in (value if isinstance(value, list) else ()) if isinstance(item, Mapping))
 
 
+def sound_record(payload: Payload, key: str) -> Payload:
+    """The object under that key; empty where something else stands there."""
+    found = payload.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
 def value(payload: Payload, key: str) -> Value:
     """What somebody has chosen for an option."""
     found = payload.get(key, _MISSING)

@@ -357,8 +357,9 @@ class ApplicationLimits:
 
 def is_discords(body: object) -> TypeGuard[Mapping[Any, object]]:
     """Whether it is JSON of Discord's. Cloudflare may answer with JSON as well as with a page."""
-    foreign = isinstance(body, Mapping) and body.get("code") == BLOCKED_BEFORE
-    return isinstance(body, Mapping) and not foreign and body.keys().isdisjoint(CLOUDFLARES)
+    if not isinstance(body, Mapping):
+        return False
+    return body.get("code") != BLOCKED_BEFORE and body.keys().isdisjoint(CLOUDFLARES)
 
 
 def _is_global(headers: Mapping[str, str], told: Mapping[Any, object]) -> bool:

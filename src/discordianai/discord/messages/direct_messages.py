@@ -8,12 +8,18 @@ import structlog
 import trio
 
 from discordianai.discord.messages import failure_notice
-from discordianai.discord.messages.rest import DiscordApi
+from discordianai.discord.messages.buckets import Bucket
+from discordianai.discord.messages.port import MessageError
+from discordianai.discord.messages.posting import ChannelMessages
+from discordianai.discord.messages.rest import DiscordApi, Endpoint, id_of
 from discordianai.dispatch.budget import RateWindow
 from discordianai.guard import Guard
 
 EACH, ALL, PERIOD = 1, 5, 60.0
 """Messages to one person and to all, in so many seconds."""
+
+WITHIN = 15.0
+"""Seconds for each, beside the time for which nothing may be sent at all."""
 
 MOST_WAITING, LONGEST_WAIT = 50, 600.0
 """People, and seconds: what is said later helps nobody."""
@@ -78,4 +84,14 @@ class DirectMessages:
 
     async def _send(self, person_id: int, words: str) -> bool:
         self._each.take(person_id, trio.current_time())
-        return await failure_notice.say_directly(self._api, person_id, words)
+        opening = Endpoint(self._api, "/users/@me", Bucket(), as_bot=True)
+        with trio.move_on_after(failure_notice.within(self._api, WITHIN)):
+            try:
+                channel = await opening.insist("POST", "/channels", {"recipient_id": str(person_id)})
+                there = ChannelMessages(self._api, id_of(channel))
+                await there.create({"content": words, "allowed_mentions": {"parse": []}})
+            except MessageError as error:
+                self._log.info("direct message rejected", reason=str(error))
+                return False
+            return True
+        return False

@@ -1,5 +1,6 @@
-"""Tells a person what could not be shown where it belongs: that a bug has ended what they asked for, or, in a
-direct message, what cannot be posted in the channel.
+"""Tells a person what could not be shown where it belongs: that a bug has ended what they asked for, say.
+
+What can be told nowhere there is told in a direct message: see `direct_messages.py`.
 """
 
 import re
@@ -11,8 +12,8 @@ from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages.buckets import Bucket
 from discordianai.discord.messages.fallbacks import WITHOUT_BUTTONS
 from discordianai.discord.messages.port import Body, MessageError, MessagesBusy
-from discordianai.discord.messages.posting import ChannelMessages, heading_for
-from discordianai.discord.messages.rest import DiscordApi, Endpoint, id_of
+from discordianai.discord.messages.posting import heading_for
+from discordianai.discord.messages.rest import DiscordApi, Endpoint
 from discordianai.records import ReplyAddress
 
 ATTEMPTS, PAUSE = 3, 1.0
@@ -48,7 +49,7 @@ async def say(
         newest = f"{_webhook(address)}/messages/@original"
     body: Body = {"content": f"-# {words}", "components": [], "allowed_mentions": {"parse": []}}
     told = None  # until each way was tried
-    with trio.move_on_after(_within(api)):
+    with trio.move_on_after(within(api)):
         in_place = bool(newest) and not shown and await _send(api, "PATCH", newest, body)
         if in_place:
             return True
@@ -85,12 +86,12 @@ async def follow_up(api: DiscordApi, address: ReplyAddress, words: str) -> bool:
     """Write `words` for this person alone, below what is there; return whether Discord accepted them."""
     path = f"{_webhook(address)}?wait=true"
     body = {"content": f"-# {words}", "flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
-    with trio.move_on_after(_within(api)):
+    with trio.move_on_after(within(api)):
         return bool(await _send(api, "POST", path, body))
     return False
 
 
-def _within(api: DiscordApi, seconds: float = WITHIN) -> float:
+def within(api: DiscordApi, seconds: float = WITHIN) -> float:
     """That many from when something may be sent again, as during a ban."""
     return seconds + min(api.limits.held_for, LONGEST_HOLD)
 
@@ -101,7 +102,7 @@ async def _send(api: DiscordApi, method: str, path: str, body: Body | None = Non
     endpoint, path = _endpoint(api, path)
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            await endpoint.once(method, path, body, _within(api))
+            await endpoint.once(method, path, body, within(api))
         except MessageError as error:
             log.warning("failure notice rejected", reason=str(error), attempt=attempt)
             if not isinstance(error, MessagesBusy):
@@ -123,25 +124,3 @@ def _endpoint(api: DiscordApi, path: str) -> tuple[Endpoint, str]:
     bucket = api.channels.bucket(int(channel_id))
     endpoint = Endpoint(api, f"/channels/{channel_id}", bucket, as_bot=True, channel=int(channel_id))
     return endpoint, f"/{rest}"
-
-
-DIRECTLY_WITHIN = 15.0
-"""Seconds."""
-
-
-async def say_directly(api: DiscordApi, person_id: int, words: str) -> bool:
-    """Write `words`; return whether Discord accepted them. It does not if the person accepts none, or has
-    left. See `DirectMessages` for how often.
-    """
-    log = structlog.get_logger("discordianai.discord.messages.failure_notice")
-    opening = Endpoint(api, "/users/@me", Bucket(), as_bot=True)
-    with trio.move_on_after(_within(api, DIRECTLY_WITHIN)):
-        try:
-            channel = await opening.insist("POST", "/channels", {"recipient_id": str(person_id)})
-            there = ChannelMessages(api, id_of(channel))
-            await there.create({"content": words, "allowed_mentions": {"parse": []}})
-        except MessageError as error:
-            log.info("direct message rejected", reason=str(error))
-            return False
-        return True
-    return False
