@@ -151,13 +151,15 @@ Answer = tuple[int, dict[str, str], object]
 
 @dataclass
 class Discord:
-    """Gives these answers, the last one again and again, and notes when each request came."""
+    """Gives these answers, the last one again and again, and notes when each request came, and with what."""
 
     answers: list[Answer]
     came: list[float] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
 
-    async def answer(self, _request: httpx.Request) -> httpx.Response:
+    async def answer(self, request: httpx.Request) -> httpx.Response:
         self.came.append(trio.current_time())
+        self.sent.append(request.content.decode())
         await trio.sleep(0.1)
         status, headers, body = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return httpx.Response(status, headers=headers, json=body)
@@ -459,7 +461,10 @@ async def test_what_another_one_than_discord_answers_is_no_refusal_of_a_message(
         messages = FallbackMessages(ChannelMessages(api, 5, original=7))
         await messages.edit(None, {"content": "See https://example.com/docs"})
         await ChannelMessages(api, 5, original=8).edit(None, {"content": "Another one"})
-    assert len(discord.came) == 3
+    first, second, other = discord.sent
+    assert "https://example.com/docs" in first
+    assert second == first
+    assert "Another one" in other
 
 
 async def test_pages_in_discords_form_begin_a_hold_as_others_do(
