@@ -30,7 +30,7 @@ from discordianai.discord.rendering.source_list import References, sources
 from discordianai.discord.rendering.splitting import closed, cut, settled, split
 from discordianai.dispatch.web_need import judge
 from discordianai.records import Citation
-from discordianai.surrogates import well_formed
+from discordianai.text import well_formed
 
 SIZE = 4000
 """Characters: the longest question, and twice a message."""

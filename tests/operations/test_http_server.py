@@ -22,8 +22,8 @@ from discordianai.dispatch.breaker import BreakerReason, BreakerState
 from discordianai.operations import logs
 from discordianai.operations.advice import advise
 from discordianai.operations.http_server import CannotServe, SnapshotReader, serving, serving_on
+from discordianai.operations.logs import recent_warnings
 from discordianai.operations.options import LoggingOptions, OperationsOptions
-from discordianai.operations.recent_warnings import recent_warnings
 from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, from_json
 from tests.operations.builders import provider, well
 

@@ -14,9 +14,8 @@ from discordianai.answering.reply import AnswerEnd
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.conversations.sqlite.store import open_store
-from discordianai.discord.commands.question_draft import QuestionDraft
+from discordianai.discord.commands.command import QuestionDraft
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
-from discordianai.discord.events.file_rights import FileRights
 from discordianai.discord.events.guild_cache import GuildCache
 from discordianai.discord.events.interaction import ChannelRules
 from discordianai.discord.events.message_content import MessageContent
@@ -29,6 +28,7 @@ from discordianai.discord.events.permissions import (
     SEND_MESSAGES,
     SEND_MESSAGES_IN_THREADS,
     USE_EXTERNAL_APPS,
+    FileRights,
 )
 from discordianai.discord.interactions.outcomes import AskQuestion
 from discordianai.discord.interactions.posting_rights import (

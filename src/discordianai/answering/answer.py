@@ -10,7 +10,6 @@ from discordianai.answering.reply import AnswerEnd
 from discordianai.conversations.accounting import Charge, Spent, dollars
 from discordianai.dispatch.dispatcher import QueuePosition
 from discordianai.dispatch.refusals import DeadlinePassed
-from discordianai.growing_text import GrowingText
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.port import (
     End,
@@ -23,6 +22,7 @@ from discordianai.providers.port import (
     UsageReport,
 )
 from discordianai.records import FinishReason, Question, Route, ToolCall, Usage, WebSearch
+from discordianai.text import GrowingText
 
 COMING_BACK = "I'm restarting. The answer will come when I'm back."
 RESTARTING = "I'm restarting and couldn't finish this. Please ask again in a minute."

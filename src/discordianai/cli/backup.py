@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from discordianai.cli import common
 from discordianai.cli.partial_file import partial_file
-from discordianai.conversations.operator_access import backup_of
+from discordianai.conversations.opening import backup_of
 from discordianai.operations.progress import progress
 
 if TYPE_CHECKING:

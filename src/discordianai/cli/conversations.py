@@ -16,7 +16,7 @@ from discordianai import safe_files
 from discordianai.cli import common, move
 from discordianai.cli.partial_file import partial_file
 from discordianai.conversations.accounting import NANO, Spent, dollars
-from discordianai.conversations.operator_access import opened, purging
+from discordianai.conversations.opening import open_for_purge, open_for_reading
 from discordianai.conversations.operator_port import Inspection, Selection
 from discordianai.operations.progress import progress
 from discordianai.pseudonyms import Pseudonyms, is_pseudonym
@@ -112,7 +112,7 @@ def _selection(options: argparse.Namespace) -> Selection:
 
 def _stats(options: argparse.Namespace) -> int:
     location = common.named(options)
-    with opened(location) as database:
+    with open_for_reading(location) as database:
         figures = database.inspect(time.time())
         bot_running = database.bot_is_running()
         if not options.json:
@@ -185,7 +185,7 @@ def _export(options: argparse.Namespace) -> int:
     with (
         common.stoppable(),
         _output(options.file, overwrite=options.force) as out,  # root writes it as itself
-        opened(location) as database,
+        open_for_reading(location) as database,
         progress("exporting") as report,
     ):
         lines = _write(database.exported(_selection(options), report), out)
@@ -216,7 +216,7 @@ def _write(lines: Iterable[str], out: BinaryIO) -> int:
 
 def _who(options: argparse.Namespace) -> int:
     location, name = common.named(options), options.name
-    with opened(location) as database:
+    with open_for_reading(location) as database:
         key, known = database.identifier_key(), set(database.known_ids())
     if key is None:
         common.say(
@@ -250,7 +250,7 @@ def _purge(options: argparse.Namespace) -> int:
     selection = _selection(options)
     if options.older_than is not None:
         selection = Selection(before=time.time() - options.older_than * DAY)
-    with opened(location) as database:
+    with open_for_reading(location) as database:
         turns = database.count(selection)
         common.tell(database.remarks())
     common.say(f"{common.amount(turns, 'turn')} will be deleted permanently")
@@ -259,7 +259,7 @@ def _purge(options: argparse.Namespace) -> int:
         return 1
     with common.stoppable(), ExitStack() as stack:
         with progress("bringing the database up to date") as report:
-            purge = stack.enter_context(purging(location, lambda _schema: report(0, 0)))
+            purge = stack.enter_context(open_for_purge(location, lambda _schema: report(0, 0)))
         with progress("removing") as report:
             removed = purge.remove(selection, turns, report)
         common.say(f"{common.amount(removed, 'turn')} removed")

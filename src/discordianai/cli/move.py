@@ -44,13 +44,13 @@ def add_to(actions: "Commands") -> None:
 
 def _move(options: argparse.Namespace) -> int:
     # Imported here, as each of the other commands would wait for it.
-    from discordianai.conversations.moving.ends import opened
     from discordianai.conversations.moving.move import Move
+    from discordianai.conversations.opening import open_for_move
 
     destination = common.location(options, options.to)
     origin = common.location(options, options.origin) if options.origin else common.of_settings(options)
     began = time.monotonic()
-    with _going_on() as ending, common.stoppable(), opened(origin, destination) as (source, target):
+    with _going_on() as ending, common.stoppable(), open_for_move(origin, destination) as (source, target):
         move = Move(source, target)
         common.say(f"{source.label} -> {target.label}: {common.amount(move.total, 'row')}")
         done = "moved already; compared" if target.is_complete else "moved and compared"

@@ -1,6 +1,6 @@
 """What an operator's commands read and change in a database, beside bots that may be running. Synchronous.
 
-`sqlite` and `postgres` implement it; `operator_access` opens the one that is meant.
+`sqlite` and `postgres` implement it; `opening` opens the one that is meant.
 """
 
 from collections.abc import Callable, Iterator

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 import trio
 
+from discordianai.operations.logs import recent_warnings
 from discordianai.operations.options import OperationsOptions
-from discordianai.operations.recent_warnings import recent_warnings
 from discordianai.operations.snapshot import Snapshot
 
 if TYPE_CHECKING:

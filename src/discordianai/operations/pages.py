@@ -25,8 +25,8 @@ from discordianai.metric import BOUNDS
 from discordianai.operations import metrics
 from discordianai.operations.advice import advise
 from discordianai.operations.health import STARTING, HealthVerdict, judge
+from discordianai.operations.logs import RecentWarnings
 from discordianai.operations.metrics import make_registry
-from discordianai.operations.recent_warnings import RecentWarnings
 from discordianai.operations.snapshot import Snapshot, to_json
 
 

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from discordianai.surrogates import well_formed
+from discordianai.text import well_formed
 
 Json = dict[str, object]
 """An object, of whatever is in it."""

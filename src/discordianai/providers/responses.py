@@ -9,7 +9,6 @@ here depends on the provider.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from discordianai.growing_text import GrowingText
 from discordianai.providers import failures
 from discordianai.providers.answer_parts import (
     LONGEST_ID,
@@ -36,6 +35,7 @@ from discordianai.records import (
     Turn,
     Usage,
 )
+from discordianai.text import GrowingText
 
 LEAST_OUTPUT_TOKENS = 16
 """The least that OpenAI accepts. Perplexity takes smaller numbers for it."""

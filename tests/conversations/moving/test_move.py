@@ -17,11 +17,10 @@ from pydantic import SecretStr
 
 from discordianai.conversations.database_url import parse
 from discordianai.conversations.moving import tables
-from discordianai.conversations.moving.ends import opened
 from discordianai.conversations.moving.move import Move, MovedTable
 from discordianai.conversations.moving.port import Rows
 from discordianai.conversations.moving.tables import TABLES, Digest, Key, Table
-from discordianai.conversations.operator_access import opened as opened_by_operator
+from discordianai.conversations.opening import open_for_move, open_for_reading
 from discordianai.conversations.operator_port import DatabaseOnServer, Location, Selection
 from discordianai.conversations.sqlite.connections import connect
 from discordianai.conversations.sqlite.migrations import migrate
@@ -53,7 +52,7 @@ def stopping(after: int) -> Report:
 
 
 def moved(origin: Location, destination: Location, report: Report = silent) -> tuple[MovedTable, ...]:
-    with opened(origin, destination) as (source, target):
+    with open_for_move(origin, destination) as (source, target):
         move = Move(source, target)
         if not target.is_complete:
             move.copy(report)
@@ -65,12 +64,12 @@ def moved(origin: Location, destination: Location, report: Report = silent) -> t
 
 
 def exported(location: Location) -> list[str]:
-    with opened_by_operator(location) as database:
+    with open_for_reading(location) as database:
         return list(database.exported(Selection(), silent))
 
 
 def exported_of(location: Location, person_id: int) -> list[str]:
-    with opened_by_operator(location) as database:
+    with open_for_reading(location) as database:
         return list(database.exported(Selection(person_id=person_id), silent))
 
 
@@ -304,7 +303,7 @@ def test_a_stopped_move_has_ended_its_reads_before_it_closes_the_ends(
 ) -> None:
     """Otherwise Python ends them at some later time, on a closed connection, and prints a traceback."""
     origin, destination = there_and_back(file, postgres_database, direction)
-    with opened(origin, destination) as (source, target):
+    with open_for_move(origin, destination) as (source, target):
         read, reads = source.rows, []
 
         def rows(table: Table, after: Key | None = None, until: Key | None = None) -> Rows:
@@ -327,7 +326,7 @@ def test_what_is_there_is_not_moved_again(
     origin, destination = there_and_back(file, postgres_database, direction)
     with pytest.raises(Stopped):
         moved(origin, destination, stopping(5))
-    with opened(origin, destination) as (source, target):
+    with open_for_move(origin, destination) as (source, target):
         move = Move(source, target)
         move.copy(silent)
         assert move.resumed == 18
@@ -387,7 +386,7 @@ def test_what_differs_in_the_end_is_told_and_not_completed(
     file: Path, postgres_database: PostgresDatabase, direction: str
 ) -> None:
     origin, destination = there_and_back(file, postgres_database, direction)
-    with opened(origin, destination) as (source, target):
+    with open_for_move(origin, destination) as (source, target):
         move = Move(source, target)
         move.copy(silent)
         target.clear(TABLES[-1])
@@ -411,8 +410,8 @@ def test_a_second_move_onto_the_same_target_is_refused(
         second.write_bytes(origin.read_bytes())
     else:
         second = origin
-    with opened(origin, destination) as (source, target):
-        with pytest.raises(StoreError, match="another move"), opened(second, destination):
+    with open_for_move(origin, destination) as (source, target):
+        with pytest.raises(StoreError, match="another move"), open_for_move(second, destination):
             raise AssertionError
         move = Move(source, target)
         move.copy(silent)

@@ -10,7 +10,7 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from discordianai.conversations.engine import slowness
+from discordianai.conversations.engine import outages
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import KeptInMemory
 from tests.conversations.builders import ANN, BOB, DATABASE, QUICK, SLOW, answer, exchange, question
@@ -51,7 +51,7 @@ def warnings(logs: Sequence[object]) -> list[str]:
 
 
 async def slow_fsync(folder: Path, faults: Faults) -> None:
-    slowness.SLOW_OVER_AFTER = 1.0
+    outages.SLOW_OVER_AFTER = 1.0
     path = folder / DATABASE
     async with open_store(path, pace=QUICK) as store:
         await store.append(ANN, exchange(1))

@@ -18,8 +18,8 @@ import trio
 from structlog.testing import capture_logs
 
 from discordianai.conversations.accounting import Limit
-from discordianai.conversations.engine import durable_writes, slowness
-from discordianai.conversations.engine.slowness import SLOW_AFTER
+from discordianai.conversations.engine import durable_writes, outages
+from discordianai.conversations.engine.outages import SLOW_AFTER
 from discordianai.conversations.ledger import DailyLimitReached, Ledger
 from discordianai.conversations.options import AccountingOptions
 from discordianai.conversations.sqlite import backup, files
@@ -503,7 +503,7 @@ async def test_a_file_that_another_program_has_locked_is_called_that_and_no_slow
     """The log says it once. SQLite gives up before a disk counts as slow, also where one write waits behind
     another; a busy machine may not notice it in time."""
     assert 2 * BUSY_TIMEOUT < SLOW_AFTER
-    for module in (durable_writes, slowness):
+    for module in (durable_writes, outages):
         monkeypatch.setattr(module, "SLOW_AFTER", 30 * SLOW_AFTER)
     path = tmp_path / DATABASE
     async with open_store(path, pace=SLOW) as store:

@@ -1,7 +1,7 @@
 """What question `/ask` makes of its options."""
 
 from discordianai.discord.commands import ask
-from discordianai.discord.commands.question_draft import QuestionDraft
+from discordianai.discord.commands.command import QuestionDraft
 from discordianai.records import Attachment
 from tests.discord.builders import command
 from tests.discord.commands.builders import OFFER

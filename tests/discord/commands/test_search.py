@@ -1,7 +1,7 @@
 """What question `/search` makes of its options."""
 
 from discordianai.discord.commands import search
-from discordianai.discord.commands.question_draft import QuestionDraft
+from discordianai.discord.commands.command import QuestionDraft
 from tests.discord.builders import command
 
 

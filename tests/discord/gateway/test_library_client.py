@@ -9,7 +9,7 @@ from interactions.api.events import RawGatewayEvent
 from interactions.api.http.route import Route
 from interactions.models.internal.listener import Listener
 
-from discordianai.discord.gateway.library_client import GatewayOnlyClient
+from discordianai.discord.gateway.listener import GatewayOnlyClient
 from discordianai.sandbox.discord import DiscordOptions, open_local_discord
 from tests.asyncio_loop import run_asyncio
 

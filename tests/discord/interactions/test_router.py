@@ -19,9 +19,9 @@ from discordianai.discord.commands.command import (
     Invocation,
     MessageCommand,
     QuestionCommand,
+    QuestionDraft,
 )
 from discordianai.discord.commands.declaration import Offer
-from discordianai.discord.commands.question_draft import QuestionDraft
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.events.guild_cache import GuildCache
 from discordianai.discord.events.interaction import (

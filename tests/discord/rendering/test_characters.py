@@ -19,7 +19,7 @@ from discordianai.discord.rendering.characters import (
     last_visible,
     units,
 )
-from discordianai.surrogates import well_formed
+from discordianai.text import well_formed
 from tests.discord.rendering.counted_pattern import CountedPattern
 from tests.discord.rendering.markdown_texts import CLUSTERS, ODDITIES, texts
 

@@ -18,8 +18,7 @@ import trio
 from discordianai.conversations.accounting import Spent
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.engine.backlog import Backlog, Write
-from discordianai.conversations.engine.outages import Outages
-from discordianai.conversations.engine.slowness import SLOW_AFTER, Slowness
+from discordianai.conversations.engine.outages import SLOW_AFTER, Outages, Slowness
 from discordianai.conversations.engine.writer import QueuedWrite, WriteOutcome, Writer
 from discordianai.conversations.store import Health, KeptInMemory, StoreError
 from discordianai.guard import Guard

@@ -1,12 +1,14 @@
-"""How long a database is open: from the start of the store that uses it to its end."""
+"""How long a database is open, from the start of its store to its end, and what is repeated meanwhile."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
+import structlog
 import trio
 
 from discordianai.conversations.engine.durable_writes import DurableWrites
+from discordianai.guard import Guard
 
 
 class OpenableDatabase(Protocol):
@@ -45,3 +47,16 @@ async def running(
             await database.close()
     if error is not None:
         raise error
+
+
+AFTER_A_BUG = 1.0
+"""Seconds until the next round, at least."""
+
+
+async def repeat(work: Callable[[], Awaitable[None]], pause: float) -> None:
+    """Run until cancelled. After a round with a bug the next one follows, after at least a second."""
+    guard = Guard(structlog.get_logger("discordianai.conversations"), "bug in the store's maintenance")
+    while True:
+        with guard:
+            await work()
+        await trio.sleep(max(pause, AFTER_A_BUG) if guard.failed else pause)

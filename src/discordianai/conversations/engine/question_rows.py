@@ -8,8 +8,8 @@ from typing import Any, LiteralString
 from discordianai.conversations import attachment_json
 from discordianai.conversations.pending_questions import PendingQuestion, Posted
 from discordianai.records import Person, Place, Question, Quotation, ReplyAddress
-from discordianai.surrogates import well_formed
 from discordianai.system_clock import ClockReading
+from discordianai.text import well_formed
 
 ACCEPTED, ANSWERED, FINISHED, FORGOTTEN = range(4)
 """The states; the first two are open."""

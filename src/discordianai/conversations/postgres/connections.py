@@ -1,4 +1,4 @@
-"""Connections to the server: their settings, and that no thread waits on one for ever. Synchronous.
+"""Connections to the server: their settings, text as it can be stored, an end for every wait. Synchronous.
 
 Nothing lives in a session, so that PgBouncer may give each transaction another one: no prepared statements,
 no session locks, no LISTEN, no `SET` that outlives its transaction.
@@ -9,6 +9,7 @@ process accepts packets and answers none, which neither `statement_timeout` nor 
 
 import logging
 import math
+import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,13 +18,15 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import conninfo
-from psycopg.abc import PQGen
+from psycopg.abc import AdaptContext, Buffer, PQGen
+from psycopg.adapt import Dumper, Loader
 
 from discordianai.conversations.database_url import is_this_machine
 from discordianai.conversations.operator_port import SecretText
-from discordianai.conversations.postgres import errors, text
+from discordianai.conversations.postgres import errors
 from discordianai.conversations.postgres.batches import Row, Statement
 from discordianai.conversations.store import StoreError
+from discordianai.text import well_formed
 
 CONNECT_WITHIN = 5
 """Seconds for one address of the server, name and TLS included."""
@@ -135,7 +138,7 @@ def connect(server: PostgresServer, within: int = CONNECT_WITHIN) -> PostgresCon
     asked = int(parameters.get("connect_timeout") or 0)
     parameters["connect_timeout"] = str(min(asked, within) if asked > 0 else within)
     connection = PostgresConnection.connect(**parameters, autocommit=True, prepare_threshold=None)
-    text.register(connection)
+    register(connection)
     return connection
 
 
@@ -156,3 +159,39 @@ def operator_connection(server: PostgresServer) -> Iterator[PostgresConnection]:
             connection.close()
     except psycopg.Error as error:
         raise StoreError(f"the database {server.label} cannot be used: {errors.reason(error)}") from None
+
+
+DLE = "\x10"
+"""Data link escape: what a sender puts before what would otherwise be taken for a control character."""
+
+_ESCAPED = re.compile(f"{DLE}(.)", re.DOTALL)
+
+
+def escaped(text: str) -> str:
+    """`text` as it is stored."""
+    if "\0" in text or DLE in text:
+        text = text.replace(DLE, DLE + DLE).replace("\0", f"{DLE}@")
+    return well_formed(text)
+
+
+def restored(text: str) -> str:
+    """The reverse."""
+    return _ESCAPED.sub(lambda found: "\0" if found[1] == "@" else found[1], text) if DLE in text else text
+
+
+class _TextDumper(Dumper):
+    """Without a type: the server takes the one that the statement asks for."""
+
+    def dump(self, obj: Any) -> Buffer | None:
+        return escaped(obj).encode()
+
+
+class _TextLoader(Loader):
+    def load(self, data: Buffer) -> str:
+        return restored(bytes(data).decode("utf-8", "replace"))
+
+
+def register(connection: AdaptContext) -> None:
+    """Convert all text of that connection."""
+    connection.adapters.register_dumper(str, _TextDumper)
+    connection.adapters.register_loader("text", _TextLoader)

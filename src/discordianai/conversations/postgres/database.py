@@ -25,9 +25,8 @@ from discordianai.conversations.postgres.connections import (
 )
 from discordianai.conversations.postgres.group_commit import Doubt, Failed, GroupCommit
 from discordianai.conversations.postgres.migrations import migrate
-from discordianai.conversations.postgres.processes_table import OwnRow
+from discordianai.conversations.postgres.processes_table import OwnRow, SteadyTime
 from discordianai.conversations.postgres.readers import READ_WITHIN, PostgresReaders, run
-from discordianai.conversations.postgres.steady_time import SteadyTime
 from discordianai.conversations.store import StoreError
 from discordianai.metric import Latencies, Latency
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import LiteralString
 
 from discordianai.conversations.engine import json_lines
-from discordianai.conversations.engine.person_columns import BESIDE_TURNS
+from discordianai.conversations.engine.json_lines import BESIDE_TURNS
 from discordianai.conversations.postgres import turns_table
 from discordianai.conversations.postgres.batches import Batch
 

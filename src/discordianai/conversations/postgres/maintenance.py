@@ -9,7 +9,7 @@ import structlog
 import trio
 
 from discordianai.conversations.engine.backlog import Write
-from discordianai.conversations.engine.repeating import repeat
+from discordianai.conversations.engine.lifetime import repeat
 from discordianai.conversations.postgres import bookkeeping_table, processes_table, removal
 from discordianai.conversations.postgres.database import PostgresClient
 from discordianai.conversations.store import StoreError

@@ -66,7 +66,7 @@ _IDS: tuple[tuple[str, LiteralString], ...] = (
 
 @contextmanager
 def opened(database: DatabaseOnServer) -> Iterator[OperatorDatabase]:
-    """See `discordianai.conversations.operator_access.opened`."""
+    """See `discordianai.conversations.opening.open_for_reading`."""
     server = PostgresServer(database.url.text, database.password)
     with operator_connection(server) as connection:
         with naming(server), connection.within(LONGEST):
@@ -77,7 +77,7 @@ def opened(database: DatabaseOnServer) -> Iterator[OperatorDatabase]:
 
 @contextmanager
 def purging(database: DatabaseOnServer, report: Callable[[int], object]) -> Iterator[Purge]:
-    """See `discordianai.conversations.operator_access.purging`."""
+    """See `discordianai.conversations.opening.open_for_purge`."""
     server = PostgresServer(database.url.text, database.password)
     with operator_connection(server) as connection:
         with naming(server), connection.within(LONGEST):

@@ -4,6 +4,7 @@ A process that ends takes its row away. One that was killed, or is cut off from 
 until its lease is over.
 """
 
+import math
 import os
 import re
 import secrets
@@ -101,3 +102,32 @@ def living(connection: Connection[Any]) -> tuple[LivingProcess, ...]:
         " WHERE expires_at > clock_timestamp() ORDER BY started_at"
     )
     return tuple(LivingProcess(*row) for row in rows)
+
+
+GAP = 2 / 3
+"""Of a lease: after a shorter gap all leases that were renewed in time are still valid."""
+
+
+class SteadyTime:
+    """On the trio thread. All times are the server's, in seconds since the epoch."""
+
+    def __init__(self) -> None:
+        self._since = -math.inf
+        self._last: float | None = None
+
+    def note(self, at: float) -> None:
+        """This process renewed its own lease at that time. A process that begins has no gap behind it."""
+        if self._last is not None and not 0 <= at - self._last <= GAP * LEASE:
+            self._since = at
+        self._last = at
+
+    def interrupt(self) -> None:
+        """The server was away: what was before says nothing about the time that comes."""
+        self._last = -math.inf
+
+    @property
+    def trusted_until(self) -> float:
+        """Until when leases may be judged; a time long ago where they may not be yet."""
+        if self._last is None or not self._last - self._since >= LEASE:
+            return 0.0
+        return self._last + GAP * LEASE

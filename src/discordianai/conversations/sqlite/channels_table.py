@@ -3,7 +3,7 @@
 import sqlite3
 
 from discordianai.conversations.store import ChannelSettings
-from discordianai.surrogates import well_formed
+from discordianai.text import well_formed
 
 
 def channels(connection: sqlite3.Connection) -> dict[int, ChannelSettings]:

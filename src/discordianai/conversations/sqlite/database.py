@@ -7,7 +7,8 @@ damaged file is set aside, and a new one created.
 
 import math
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +25,6 @@ from discordianai.conversations.sqlite.connections import Connections
 from discordianai.conversations.sqlite.files import DatabaseLock, lock_path
 from discordianai.conversations.sqlite.group_commit import Statements, commit_group
 from discordianai.conversations.sqlite.migration_log import logged_migration
-from discordianai.conversations.sqlite.readers import Readers
 from discordianai.conversations.store import StoreError
 from discordianai.metric import Latencies, Latency
 from discordianai.safe_files import UnsafeFile, located
@@ -33,6 +33,41 @@ LOCK_PATIENCE = 0.5
 """Seconds that a start waits for its database: an operator's commands hold the lock for moments."""
 
 Result = TypeVar("Result")
+
+
+class Readers:
+    """In WAL mode readers wait neither for the writer nor for each other; only for a free connection."""
+
+    def __init__(self, connections: Sequence[sqlite3.Connection] = ()) -> None:
+        self._free = list(connections)
+        self._count = len(self._free)
+        self._slots = trio.CapacityLimiter(max(self._count, 1))
+
+    async def run(self, call: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run `call` in a thread. Once begun, it is waited for, so that no other call gets its connection."""
+
+        def with_connection() -> Result:
+            connection = self._free.pop()  # one for each token of the limiter
+            try:
+                return call(connection)
+            finally:
+                self._free.append(connection)
+
+        return await trio.to_thread.run_sync(with_connection, limiter=self._slots)
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """A block during which no reads run."""
+        borrowers = [object() for _ in range(self._count)]
+        taken = []
+        try:
+            for borrower in borrowers:
+                await self._slots.acquire_on_behalf_of(borrower)
+                taken.append(borrower)
+            yield
+        finally:
+            for borrower in taken:
+                self._slots.release_on_behalf_of(borrower)
 
 
 class Database:

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 
 from discordianai.conversations.engine import json_lines
-from discordianai.conversations.engine.person_columns import BESIDE_TURNS
+from discordianai.conversations.engine.json_lines import BESIDE_TURNS
 from discordianai.conversations.operator_port import Report, Selection
 from discordianai.conversations.sqlite import removal
 from discordianai.conversations.sqlite.turns_table import range_of

@@ -12,7 +12,7 @@ import trio
 
 from discordianai.conversations.accounting import day_of
 from discordianai.conversations.engine.backlog import Write
-from discordianai.conversations.engine.repeating import repeat
+from discordianai.conversations.engine.lifetime import repeat
 from discordianai.conversations.sqlite import (
     bookkeeping_table,
     questions_table,

@@ -13,14 +13,14 @@ from discordianai.privileges import acting_as_owner
 
 @contextmanager
 def opened(database: Path) -> Iterator[OperatorDatabase]:
-    """See `discordianai.conversations.operator_access.opened`."""
+    """See `discordianai.conversations.opening.open_for_reading`."""
     with acting_as_owner(database), operator_connection(database) as connection:
         yield FileDatabase(database, connection)
 
 
 @contextmanager
 def purging(database: Path, report: Callable[[int], object]) -> Iterator[Purge]:
-    """See `discordianai.conversations.operator_access.purging`."""
+    """See `discordianai.conversations.opening.open_for_purge`."""
     # Imported here because the bot's own half of the store takes 0.2 s, which the other commands do without.
     from discordianai.conversations.sqlite import residues
     from discordianai.conversations.sqlite.purge import FilePurge

@@ -16,8 +16,8 @@ from discordianai.conversations.engine.question_rows import (
 from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestion, Posted, TurnId
 from discordianai.conversations.sqlite import turns_table, usage_table
 from discordianai.records import Question
-from discordianai.surrogates import well_formed
 from discordianai.system_clock import ClockReading
+from discordianai.text import well_formed
 
 STEP = 200
 

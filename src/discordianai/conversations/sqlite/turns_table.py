@@ -11,8 +11,8 @@ from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.engine.turn_ids import parts, turn_id
 from discordianai.conversations.pending_questions import QuestionAndAnswer, StoredQuestion, TurnId
 from discordianai.records import Role, Turn
-from discordianai.surrogates import well_formed
 from discordianai.system_clock import EARLIEST, IMPOSSIBLE_AGE
+from discordianai.text import well_formed
 
 NUMBER_BITS = 32
 """Bits of a turn's id that number it within its conversation; see `migrations`."""

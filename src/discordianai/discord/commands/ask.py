@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from discordianai.discord.commands.command import QuestionCommand
+from discordianai.discord.commands.command import LONGEST_PROMPT, QuestionCommand, QuestionDraft
 from discordianai.discord.commands.declaration import MOST_CHOICES, Choice, Offer, Option, OptionKind
-from discordianai.discord.commands.question_draft import LONGEST_PROMPT, QuestionDraft
 from discordianai.discord.commands.shared import PRIVATE, model_option
 from discordianai.discord.events.interaction import CommandInteraction
 

@@ -12,7 +12,6 @@ from typing import ClassVar
 
 from discordianai.discord.audit_log import PrivilegedAct, RefusalCause
 from discordianai.discord.commands.declaration import CommandKind, Declaration
-from discordianai.discord.commands.question_draft import QuestionDraft
 from discordianai.discord.commands.services import Services
 from discordianai.discord.events.interaction import (
     CommandInteraction,
@@ -22,6 +21,34 @@ from discordianai.discord.events.interaction import (
 from discordianai.discord.events.payload import Value
 from discordianai.discord.messages.buttons import Button
 from discordianai.discord.messages.port import File
+from discordianai.records import Attachment, Quotation
+
+LONGEST_PROMPT = 6000
+"""Characters; Discord's own limit for a string option."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionDraft:
+    """`text` is what the person wrote, and `quotation` what that points at.
+
+    `provider` is the name of who is to answer; with `search`, the live web is wanted.
+    What was not `typed` just now may be longer: it may have the text of a file in it. One that `continues`
+    the last answer means nothing without it. `note` is to be said below the answer, which may have `files`.
+    """
+
+    text: str
+    provider: str | None = None
+    search: bool = False
+    model: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    private: bool = False
+    in_thread: bool = False
+    message_id: int | None = None
+    typed: bool = True
+    quotation: Quotation | None = None
+    continues: bool = False
+    note: str = ""
+    files: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """The commands in the menu of a message: each asks about that message."""
 
-from discordianai.discord.commands.command import MessageCommand, Modal, ModalCommand
-from discordianai.discord.commands.question_draft import QuestionDraft
+from discordianai.discord.commands.command import MessageCommand, Modal, ModalCommand, QuestionDraft
 from discordianai.discord.commands.quotation import about
 from discordianai.discord.events.interaction import MessageCommandInteraction
 

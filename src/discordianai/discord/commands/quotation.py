@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from discordianai.conversations.speakers import safe_name
-from discordianai.discord.commands.question_draft import QuestionDraft
+from discordianai.discord.commands.command import QuestionDraft
 from discordianai.discord.events.message_content import MessageContent
 from discordianai.records import Attachment, Quotation
 

@@ -1,8 +1,7 @@
 """`/search`: a question that is answered from the web."""
 
-from discordianai.discord.commands.command import QuestionCommand
+from discordianai.discord.commands.command import LONGEST_PROMPT, QuestionCommand, QuestionDraft
 from discordianai.discord.commands.declaration import Option
-from discordianai.discord.commands.question_draft import LONGEST_PROMPT, QuestionDraft
 from discordianai.discord.commands.shared import PRIVATE
 from discordianai.discord.events.interaction import CommandInteraction
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from discordianai.discord.events.file_rights import FileRights
 from discordianai.discord.events.interaction import UNKNOWN, Lineage
 from discordianai.discord.events.payload import (
     Malformed,
@@ -20,6 +19,7 @@ from discordianai.discord.events.payload import (
     snowflake,
     sound_records,
 )
+from discordianai.discord.events.permissions import FileRights
 
 SINGLE_CHANNELS = {"CHANNEL_CREATE", "CHANNEL_UPDATE", "THREAD_CREATE", "THREAD_UPDATE"}
 """Events whose data is one channel."""

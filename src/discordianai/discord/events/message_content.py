@@ -12,7 +12,7 @@ from enum import IntEnum
 from itertools import chain, islice
 from typing import TypeVar
 
-from discordianai.discord.events.cdn import expires_at
+from discordianai.discord.events.discord_addresses import expires_at
 from discordianai.discord.events.payload import (
     Malformed,
     Payload,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from discordianai.surrogates import well_formed
+from discordianai.text import well_formed
 
 Payload = Mapping[str, Any]
 """A JSON object from Discord: its shape is Discord's, and is read by these functions only."""

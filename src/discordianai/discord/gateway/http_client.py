@@ -26,7 +26,7 @@ from interactions.client.const import __api_version__
 
 from discordianai.bounded_http import BODY_WITHIN, MOST_BYTES
 from discordianai.discord.bridge import shared_tasks
-from discordianai.discord.gateway.gateway_address import api_may_name
+from discordianai.discord.events.discord_addresses import api_may_name
 from discordianai.discord.messages.application_limits import (
     ACKNOWLEDGEMENT,
     SHORTEST_WAIT,

@@ -23,7 +23,6 @@ from discordianai.discord.events.payload import Malformed, Payload, snowflake
 from discordianai.discord.events.sharded_guilds import ShardedGuilds
 from discordianai.discord.gateway.http_client import ListenerHTTPClient, RestUnavailable
 from discordianai.discord.gateway.intents import MESSAGE_CONTENT, privileged
-from discordianai.discord.gateway.library_client import GatewayOnlyClient
 from discordianai.discord.gateway.refusals import refusal
 from discordianai.discord.gateway.session import GatewaySession
 from discordianai.discord.gateway.session_limit import GatewayUnavailable, ListenerRefused
@@ -40,6 +39,9 @@ from discordianai.repeated_warning import RepeatedWarning
 
 if TYPE_CHECKING:
     from discordianai.discord.gateway.shard import Shard
+from typing import Any
+
+from interactions.api.events import BaseEvent
 
 PLACES = (
     "guild_create",
@@ -267,3 +269,16 @@ def _activity(options: BotOptions) -> Activity | None:
     if options.presence_kind == "custom":
         return Activity.create(name="custom", type=ActivityType.CUSTOM, state=options.presence)
     return Activity.create(name=options.presence, type=ActivityType[options.presence_kind.upper()])
+
+
+class GatewayOnlyClient(Client):
+    """Keeps nothing. Events go to what `add_listener` and `add_event_processor` have added, nowhere else."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.processors.clear()
+
+    def dispatch(self, event: BaseEvent, *arguments: Any, **options: Any) -> None:
+        """See the library's. Nobody waits for an event here, so one without listeners is not worth a task."""
+        if event.resolved_name in self.listeners:
+            super().dispatch(event, *arguments, **options)

@@ -19,10 +19,10 @@ from interactions.api.gateway.state import ConnectionState
 from interactions.client.errors import WebSocketClosed
 from interactions.models.discord.enums import WebSocketOPCode as Opcode
 
+from discordianai.discord.events.discord_addresses import session_may_name
 from discordianai.discord.events.payload import LARGEST_ID, Malformed, record, snowflake
 from discordianai.discord.gateway import identifies
 from discordianai.discord.gateway.backoff import Backoff
-from discordianai.discord.gateway.gateway_address import session_may_name
 from discordianai.discord.gateway.gateway_messages import (
     NO_CODE,
     Message,

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 from discordianai.answering.open_questions import AdmissionDenied, OpenQuestions
 from discordianai.discord.audit_log import RefusalCause
+from discordianai.discord.commands.command import LONGEST_PROMPT, QuestionDraft
 from discordianai.discord.commands.declaration import Offer
-from discordianai.discord.commands.question_draft import LONGEST_PROMPT, QuestionDraft
 from discordianai.discord.events.interaction import EventOrigin
 from discordianai.discord.interactions.activity_limits import ActivityLimits
 from discordianai.discord.interactions.outcomes import Refuse

@@ -8,8 +8,7 @@ from typing import ClassVar
 
 from discordianai.conversations.pending_questions import TurnId
 from discordianai.discord.audit_log import RefusalCause
-from discordianai.discord.commands.command import Handler, Invocation, Modal
-from discordianai.discord.commands.question_draft import QuestionDraft
+from discordianai.discord.commands.command import Handler, Invocation, Modal, QuestionDraft
 from discordianai.discord.events.interaction import ComponentInteraction, EventOrigin
 from discordianai.records import ReplyAddress
 

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 
-from discordianai.discord.commands.question_draft import QuestionDraft
+from discordianai.discord.commands.command import QuestionDraft
 from discordianai.discord.events.interaction import EventOrigin
 from discordianai.discord.events.permissions import (
     ATTACH_FILES,

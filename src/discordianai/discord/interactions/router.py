@@ -15,8 +15,8 @@ from discordianai.discord.commands.command import (
     MessageCommand,
     ModalCommand,
     QuestionCommand,
+    QuestionDraft,
 )
-from discordianai.discord.commands.question_draft import QuestionDraft
 from discordianai.discord.commands.quotation import of_message
 from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.events.interaction import (

@@ -15,14 +15,14 @@ from charset_normalizer import from_bytes
 
 from discordianai import addresses
 from discordianai.answering.context import ContextRules
-from discordianai.discord.events.cdn import is_on_cdn
+from discordianai.discord.events.discord_addresses import is_on_cdn
 from discordianai.discord.messages import file_kinds
 from discordianai.discord.messages.file_kinds import HEAD
 from discordianai.discord.options import BotOptions
 from discordianai.dispatch.fair_queue import KeyedFifoLimiter
 from discordianai.option import Live
 from discordianai.records import Attachment, FileKind, FileLink, Question
-from discordianai.surrogates import well_formed
+from discordianai.text import well_formed
 
 READ_TIMEOUT = 20.0
 """Seconds that Discord may be silent."""

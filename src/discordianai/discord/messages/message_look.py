@@ -12,7 +12,7 @@ from discordianai.discord.messages import buttons
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.messages.fallbacks import FallbackMessages
 from discordianai.discord.messages.port import Body, MessageError
-from discordianai.surrogates import well_formed
+from discordianai.text import well_formed
 
 SUPPRESS_EMBEDS = 4
 

@@ -46,10 +46,9 @@ from discordianai.discord.rendering.characters import units
 from discordianai.discord.rendering.masked_links import MaskedLinks
 from discordianai.discord.rendering.source_list import References, sources
 from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, cut, full_message, paragraphs
-from discordianai.growing_text import GrowingText
 from discordianai.guard import Guard
 from discordianai.records import Citations, Question
-from discordianai.surrogates import well_formed
+from discordianai.text import GrowingText, well_formed
 
 NOTE_TIMEOUT = 2.0
 """Seconds to store the id of a further message; the store answers in milliseconds."""

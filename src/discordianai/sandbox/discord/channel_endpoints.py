@@ -4,7 +4,7 @@ from starlette.requests import Request
 
 from discordianai.sandbox.discord.api_objects import TEXT, Channel, User, direct_messages
 from discordianai.sandbox.discord.local_discord import LocalDiscord
-from discordianai.sandbox.discord.message_body import message_body
+from discordianai.sandbox.discord.message_parts import message_body
 from discordianai.sandbox.discord.sandbox_message import EndpointResult, RestError, SandboxMessage
 
 NONCE_LIMIT, MOST_NONCES = 25, 1000

@@ -4,7 +4,7 @@ from starlette.requests import Request
 
 from discordianai.sandbox.discord.api_objects import Json
 from discordianai.sandbox.discord.local_discord import LocalDiscord
-from discordianai.sandbox.discord.message_body import message_body
+from discordianai.sandbox.discord.message_parts import message_body
 from discordianai.sandbox.discord.sandbox_interaction import Interaction
 from discordianai.sandbox.discord.sandbox_message import (
     EPHEMERAL,

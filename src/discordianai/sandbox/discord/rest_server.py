@@ -15,7 +15,7 @@ from discordianai.sandbox.discord.application_endpoints import ApplicationEndpoi
 from discordianai.sandbox.discord.channel_endpoints import ChannelEndpoints
 from discordianai.sandbox.discord.interaction_endpoints import InteractionEndpoints
 from discordianai.sandbox.discord.local_discord import LocalDiscord
-from discordianai.sandbox.discord.message_body import read_message
+from discordianai.sandbox.discord.message_parts import read_message
 from discordianai.sandbox.discord.rate_limit_buckets import TooManyRequests
 from discordianai.sandbox.discord.sandbox_message import EndpointResult, RestError
 

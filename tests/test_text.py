@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discordianai.answering.answer import AnswerSoFar
-from discordianai.growing_text import AT_ONCE, GrowingText
 from discordianai.providers.port import TextDelta
 from discordianai.providers.responses import ResponsesDecoder
 from discordianai.records import Route
+from discordianai.text import AT_ONCE, GrowingText
 from tests.known_providers import OPENAI
 
 

@@ -7,7 +7,7 @@ import trio
 
 from discordianai.conversations.postgres import processes_table
 from discordianai.conversations.postgres.maintenance import PostgresMaintenanceSchedule
-from discordianai.conversations.postgres.steady_time import SteadyTime
+from discordianai.conversations.postgres.processes_table import SteadyTime
 from discordianai.conversations.postgres.store import PostgresStore
 from discordianai.sandbox.postgres_cluster import Cluster
 from discordianai.sandbox.tcp_relay import Passing, open_relay

@@ -1,4 +1,14 @@
-"""A text that comes in pieces."""
+"""Text that UTF-8 can carry, and text that comes in pieces."""
+
+
+def well_formed(text: str) -> str:
+    """`text` as UTF-8 can carry it, as long in UTF-16 units: halves of a pair joined, lone ones as U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
 
 AT_ONCE = 1000
 """Pieces that are joined: each takes eighty bytes beside its characters, and may have only one."""
