@@ -1,7 +1,7 @@
 """What the assistant promises the person who asked, whatever becomes of the provider and the store."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ from discordianai.answering.answer import (
 )
 from discordianai.answering.context import NOT_SHOWN, ContextRules
 from discordianai.answering.options import AssistantOptions
-from discordianai.answering.reply import AnswerEnd, ReplyFailed, nobody_waits
+from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.answering.service import EARLIER_FIRST
 from discordianai.conversations.accounting import Limit, day_of
 from discordianai.conversations.options import AccountingOptions, ConversationOptions, ModelOptions
@@ -132,9 +132,7 @@ async def test_who_is_cancelled_is_told_and_the_stream_is_left() -> None:
 
 async def test_last_words_have_an_end(autojump_clock: trio.testing.MockClock) -> None:
     class Stuck(FakeReply):
-        async def finish(
-            self, turn: TurnId | None = None, delayed: Callable[[], None] = nobody_waits
-        ) -> None:
+        async def finish(self, turn: TurnId | None = None) -> None:
             await trio.sleep_forever()
 
     scene = Scene([1000.0])
@@ -408,31 +406,27 @@ async def test_nobody_waits_for_an_answer_whose_place_takes_nothing_at_the_momen
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     class Delayed(FakeReply):
-        async def finish(
-            self, turn: TurnId | None = None, delayed: Callable[[], None] = nobody_waits
-        ) -> None:
-            delayed()
+        async def finish(self, turn: TurnId | None = None) -> None:
             await trio.sleep(1000)
             await super().finish(turn)
 
     scene = Scene(["text"], ["more"])
     first, second = scene.question(), scene.question("and then?")
     tickets = [scene.answer_service.enqueue(question) for question in (first, second)]
-    slow, reply = Delayed(), FakeReply()
+    slow, reply, began = Delayed(), FakeReply(), trio.current_time()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(scene.answer_service.answer, first, tickets[0], slow)
         await scene.answer_service.answer(second, tickets[1], reply)
         assert reply.finished
         assert not slow.finished
+        assert trio.current_time() - began < 15.0
     assert slow.finished
     assert await scene.remembered(first) == ["why?", "text", "and then?", "more"]
 
 
 async def test_the_answer_is_stored_whole_before_its_last_edit() -> None:
     class Watching(FakeReply):
-        async def finish(
-            self, turn: TurnId | None = None, delayed: Callable[[], None] = nobody_waits
-        ) -> None:
+        async def finish(self, turn: TurnId | None = None) -> None:
             seen.extend(await scene.store.unfinished())
             await super().finish(turn)
 

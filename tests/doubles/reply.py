@@ -1,8 +1,6 @@
 """A reply that nobody sees."""
 
-from collections.abc import Callable
-
-from discordianai.answering.reply import AnswerEnd, ReplyFailed, nobody_waits
+from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.conversations.pending_questions import TurnId
 from discordianai.records import Citations
 
@@ -59,7 +57,7 @@ class FakeReply:
         self.closing = closing
         return "\n\n".join(filter(None, (self.text, closing.note)))
 
-    async def finish(self, turn: TurnId | None = None, delayed: Callable[[], None] = nobody_waits) -> None:
+    async def finish(self, turn: TurnId | None = None) -> None:
         """See `Reply.finish`."""
         self._check()
         if self.failure is not None:

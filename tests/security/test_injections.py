@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from benchmarks.answers import labels
-from discordianai.discord.messages.message_look import SUPPRESS_EMBEDS
+from discordianai.discord.messages.answer_messages import SUPPRESS_EMBEDS
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, SandboxMessage, User, direct_messages, person
 from discordianai.sandbox.discord.message_parts import embed, forwarding, written

@@ -1,6 +1,5 @@
 """The port through which an answer is shown: the answer service writes, `discord.messages` shows."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,10 +13,6 @@ class ReplyFailed(Exception):
 
 class ReplyBroken(Exception):
     """A bug stopped the answer from being shown, and is in the log."""
-
-
-def nobody_waits() -> None:
-    """For an answer for which no other one waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +51,9 @@ class Reply(Protocol):
         after.
         """
 
-    async def finish(self, turn: TurnId | None = None, delayed: Callable[[], None] = nobody_waits) -> None:
-        """Show all of it; return once it is shown. Raises `ReplyFailed` where the place took no more.
+    async def finish(self, turn: TurnId | None = None) -> None:
+        """Show all of it; return once it is shown, which takes minutes where Discord has an outage.
 
-        `turn` names what was asked, where that is remembered: it can be asked again then. `delayed` is called
-        when a first try has failed and others follow: other answers need not wait for them.
+        Raises `ReplyFailed` where the place took no more. `turn` names what was asked, where that is
+        remembered: it can be asked again then.
         """

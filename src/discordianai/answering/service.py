@@ -41,6 +41,10 @@ LAST_WORDS_TIMEOUT = 3.0
 PATIENCE = 2.0
 """Seconds that a question waits for its turn before the person is told."""
 
+END_WAITED_FOR = 10.0
+"""Seconds that further answers wait while the end of one is shown. A crowded channel takes some seconds for
+it; in an outage of Discord it is tried for a quarter of an hour."""
+
 EARLIER_FIRST = "Waiting for earlier questions."
 
 
@@ -150,7 +154,7 @@ class AnswerService:
                 reply.cite(())
             shown = reply.close(closing)
             turn = await self._keep(question, answer, context, FinishedAnswer(shown, None, charges), log)
-        await reply.finish(turn, ticket.close)
+        await _finish(reply, turn, ticket)
         await self._done(question, log)
         log.info("answered", characters=len(answer.text), complete=answer.complete)
 
@@ -302,6 +306,27 @@ async def _admitted(place: Ticket, until: float) -> bool:
         await place.admitted.wait()
         return True
     return False
+
+
+async def _finish(reply: Reply, turn: TurnId | None, ticket: QuestionTicket) -> None:
+    """Show the end; other answers of the person and in the conversation need not wait for long. Raises as
+    `Reply.finish` does.
+    """
+
+    async def leave_in_time() -> None:
+        await trio.sleep(END_WAITED_FOR)
+        ticket.close()
+
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(leave_in_time)
+        try:
+            await reply.finish(turn)
+        except Exception as error:  # raised below: the nursery would put it into a group
+            failure = error
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 async def _say_goodbye(reply: Reply, note: str, log: FilteringBoundLogger) -> None:

@@ -13,8 +13,8 @@ from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.interactions.outcomes import FAILED, RefuseMessage, RunCommand
 from discordianai.discord.messages import buttons, failure_notice
+from discordianai.discord.messages.answer_messages import SUPPRESS_EMBEDS
 from discordianai.discord.messages.fallbacks import FallbackMessages
-from discordianai.discord.messages.message_look import SUPPRESS_EMBEDS
 from discordianai.discord.messages.port import (
     Body,
     MessageError,

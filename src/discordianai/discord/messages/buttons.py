@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from discordianai.answering.reply import AnswerEnd
 from discordianai.conversations.pending_questions import TurnId
 
 ACTION_ROW, BUTTON = 1, 2
@@ -73,6 +74,18 @@ _TURN = re.compile(r"[0-9.]{3,40}")
 def about_turn(action: Action, person_id: int, turn: TurnId) -> Button:
     """A button for what was said in that turn."""
     return Button(action, person_id, turn)
+
+
+def below_answer(
+    person_id: int, closing: AnswerEnd, turn: TurnId | None, *, can_search: bool
+) -> tuple[Button, ...]:
+    """Those below a whole answer; `turn` is what was asked, where that is remembered."""
+    last = [Button(Action.GO_ON, person_id)] if closing.unfinished else []
+    if turn is not None:
+        last.append(about_turn(Action.AGAIN, person_id, turn))
+        if can_search and not closing.searched:
+            last.append(about_turn(Action.SEARCH, person_id, turn))
+    return tuple(last)
 
 
 def turn(button: Button) -> TurnId | None:

@@ -4,30 +4,28 @@ One task does all the writing: it edits the newest message at a limited rate, al
 opens a further message when one is full. The text of an earlier message never moves again. The buttons are
 under the newest message.
 
-An answer that an earlier process had begun is shown in the messages that it left: they are edited in order,
-and surplus ones are removed. An answer that is too long for messages comes as a file. If nothing more can be
-written there, because the interaction has expired, the rest goes to the channel, and says for whom it is.
+An answer that an earlier process had begun is shown in the messages that it left. One that is too long for
+messages comes as a file. If nothing more can be written there, because the interaction has expired, the rest
+goes to the channel, and says for whom it is.
 
-What Discord permanently refuses is shown in a simpler form (`fallbacks.py`): without its file, its links, its
-buttons. If it accepts none while the answer grows, no more is tried until its end. If it takes no further
-message, the answer comes as a file, or ends in the newest one. If nothing can be shown, a sentence says so.
+If Discord accepts no form of a message while the answer grows, no more is tried until its end. If it takes no
+further message, the answer comes as a file, or ends in the newest one. If nothing can be shown, a sentence
+says so.
 """
 
-import math
-from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from discordianai.answering.reply import AnswerEnd, ReplyBroken, ReplyFailed, nobody_waits
+from discordianai.answering.reply import AnswerEnd, ReplyBroken, ReplyFailed
 from discordianai.conversations.pending_questions import TurnId
+from discordianai.discord.messages import buttons
+from discordianai.discord.messages.answer_messages import AnswerMessages, MessageLook
 from discordianai.discord.messages.application_limits import ApplicationHeld
 from discordianai.discord.messages.buttons import Action, Button
-from discordianai.discord.messages.fallbacks import FallbackMessages
-from discordianai.discord.messages.message_look import MessageLook, last_buttons, take_buttons_away
 from discordianai.discord.messages.port import (
     File,
     MessageError,
@@ -50,8 +48,6 @@ from discordianai.guard import Guard
 from discordianai.records import Citations, Question
 from discordianai.text import GrowingText, well_formed
 
-NOTE_TIMEOUT = 2.0
-"""Seconds to store the id of a further message; the store answers in milliseconds."""
 IN_THE_FILE = "The whole answer is in the file."
 NO_FILE = "The rest doesn't fit here, and I can't send it as a file."
 NOT_SHOWN = "I couldn't show you my answer. Please ask again."
@@ -64,13 +60,11 @@ class DiscordReply:
     """The answer to one question; made by `open_reply`."""
 
     def __init__(self, messages: Messages, question: Question, options: ReplyOptions) -> None:
-        self._messages = FallbackMessages(messages)
         self._question = question
         self._options = options
-        self._rest = FallbackMessages(options.rest) if options.rest else None
+        self._place = self._messages_in(messages, left=options.left)
+        self._rest = options.rest
         self._most = options.most
-        self._left = deque(options.left)  # further messages of a former process
-        self._further: list[int] = []  # messages beside the original one
         self._references = References()
         self._links = MaskedLinks()
         self._citations: Citations = ()
@@ -79,10 +73,7 @@ class DiscordReply:
         self._small_print = ""
         self._below = ""  # the sources and the small print, once the answer is closed
         self._tail = GrowingText()  # what follows the messages that are full
-        self._heading = ""  # for whom the answer is, where nothing else tells
         self._status = ReplyStatus(options.clock)
-        self._shown = MessageLook()  # what the newest message shows
-        self._next_edit = -math.inf  # of the newest message
         self._too_long = False
         self._file_refused = not options.may_attach
         self._no_further = False  # Discord takes no further message
@@ -91,17 +82,19 @@ class DiscordReply:
         self._gone: MessagesClosed | None = None
         self._broken = False
         self._told = False
-        self._private = question.address.private
         self._finishing = False  # the last look is `finish`'s, however long Discord takes for it
         interaction_id = str(question.address.interaction_id)
         self._stop = Button(Action.STOP, question.person.id, interaction_id)
-        self.visible = False
-        """Whether anything was shown yet."""
 
     def write(self, text: str) -> None:
         """See `Reply.write`."""
         self._check()
         self._add(self._links.feed(self._references.feed(text)))
+
+    @property
+    def visible(self) -> bool:
+        """Whether anything was shown yet."""
+        return self._place.visible
 
     @property
     def shows_text(self) -> bool:
@@ -111,7 +104,7 @@ class DiscordReply:
     @property
     def newest(self) -> int | None:
         """The message that continues; None for the original one."""
-        return self._further[-1] if self._further else None
+        return self._place.newest
 
     def _add(self, text: str) -> None:
         if text:
@@ -151,11 +144,13 @@ class DiscordReply:
         self._below = "\n\n".join(filter(None, (listed, self._small_print)))
         return paragraphs(str(self._written), self._below)
 
-    async def finish(self, turn: TurnId | None = None, delayed: Callable[[], None] = nobody_waits) -> None:
+    async def finish(self, turn: TurnId | None = None) -> None:
         """See `Reply.finish`. It is tried again until Discord takes a sentence about it, and once then."""
         self._check()
-        person_id, access, outage = self._question.person.id, iter(ACCESS_WAITS), iter(OUTAGE_WAITS)
-        last = last_buttons(person_id, self._closing, turn, can_search=self._options.can_search)
+        access, outage = iter(ACCESS_WAITS), iter(OUTAGE_WAITS)
+        last = buttons.below_answer(
+            self._question.person.id, self._closing, turn, can_search=self._options.can_search
+        )
         while (error := await self._try_to_end(last)) is not None:
             wait = next(access, None) if isinstance(error, NotPermitted) else None
             if wait is None:
@@ -164,7 +159,6 @@ class DiscordReply:
                 wait = next(outage, None) if told is None else at_once
             if wait is None:
                 raise ReplyFailed(str(error)) from error
-            delayed()
             await trio.sleep(wait)
 
     async def _try_to_end(self, last: tuple[Button, ...]) -> MessageError | None:
@@ -181,7 +175,7 @@ class DiscordReply:
                 self._no_further = self._too_long = False
                 self._file_refused, self._most = not self._options.may_attach, self._options.most
             if isinstance(error, MessageRefused):  # its text may stay, but there is nothing to be stopped
-                await take_buttons_away(self._messages, self.newest, self._shown)
+                await self._place.take_buttons_away()
             return error
         return None
 
@@ -209,22 +203,20 @@ class DiscordReply:
             elif self._too_long:
                 await self._end_incomplete(last)
             else:
-                await self._show(MessageLook(cut(str(self._tail))[0], last), until_taken=True)
-            while self._left:
-                await self._remove(self._left[0])
-                self._left.popleft()
+                await self._place.show(MessageLook(cut(str(self._tail))[0], last), until_taken=True)
+            await self._place.remove_left()
         except MessagesExpired:
             self._go_elsewhere()
             await self._end(last)
         except (ThreadArchived, MessagesBusy) as error:  # a webhook's; the bot may be able to write there
             if self._rest is None or isinstance(error, ApplicationHeld):
                 raise
-            before, newest, shown = self._messages, self.newest, self._shown
+            before = self._place
             self._go_elsewhere()
             try:
                 await self._end(last)
             finally:
-                await take_buttons_away(before, newest, shown)
+                await before.take_buttons_away()
 
     async def run(self) -> None:
         """Show what is written, until cancelled. The next edit makes up for a failed one.
@@ -238,14 +230,13 @@ class DiscordReply:
         self._broken = guard.failed
 
     async def _show_what_comes(self, log: FilteringBoundLogger) -> None:
-        pace = self._options.pace
         while True:
             with trio.move_on_at(self._status.due_at):
                 await self._news.wait()
             if trio.current_time() >= self._status.due_at:
                 self._status.tell_thinking()
                 self._news.set()
-            await trio.sleep_until(max(self._next_edit, self._messages.free_at, pace.free_at))
+            await trio.sleep_until(self._place.free_at)
             self._news = trio.Event()
             try:
                 async with self._writing:
@@ -262,7 +253,7 @@ class DiscordReply:
                 await self._give_up(error)
                 return
             except MessagesBusy as error:
-                pace.hold(min(error.wait, 1.0))
+                self._options.pace.hold(min(error.wait, 1.0))
                 self._news.set()
             except MessageError as error:  # no later try would be another one; the end makes up for it
                 log.debug("edit rejected", reason=str(error))
@@ -285,11 +276,10 @@ class DiscordReply:
         place."""
         if self._rest is None:
             raise MessagesExpired("there is no other place for it")
-        self._messages, self._rest = self._rest, None
-        self._heading = heading_for(self._question.person.id)
-        self._tail = GrowingText(self._heading + str(self._tail))
-        self._further, self._shown, self._next_edit = [], MessageLook(), -math.inf
-        self._left.clear()
+        heading, visible = heading_for(self._question.person.id), self.visible
+        self._place, self._rest = self._messages_in(self._rest, heading=heading), None
+        self._place.visible = visible
+        self._tail = GrowingText(heading + str(self._tail))
         if self._no_further:
             self._no_further = self._too_long = False
         self._news.set()
@@ -297,93 +287,59 @@ class DiscordReply:
     async def _show_full_messages(self, last: tuple[Button, ...] | None = None) -> None:
         """Complete the newest message and open the next, while there is more than one holds. An answer that
         has ended has its `last` buttons."""
-        ended, buttons = last is not None, (self._stop,) if last is None else last
+        ended, below = last is not None, (self._stop,) if last is None else last
         while not self._too_long and (full := full_message(tail := str(self._tail), ended=ended)):
             part, rest = full
-            await self._show(MessageLook(part), until_taken=True)
-            if self._no_further or len(self._further) + 1 >= self._most:
+            await self._place.show(MessageLook(part), until_taken=True)
+            if self._no_further or self._place.count >= self._most:
                 self._too_long = True
                 return
             meanwhile = str(self._tail)
             tail, rest = meanwhile, rest + meanwhile[len(tail) :]
             following = full_message(rest, ended=ended)
-            look = MessageLook(following[0]) if following else MessageLook(cut(rest)[0], buttons)
+            look = MessageLook(following[0]) if following else MessageLook(cut(rest)[0], below)
             try:
-                message_id = await self._open_next(look)
+                await self._place.open_next(look, str(self._written))
             except MessageRefused:
                 self._no_further = self._too_long = True
                 return
-            # These change together, after the awaits: a cancel leaves all of them or none.
+            # Without a checkpoint since the message was there: a cancel leaves both or none.
             self._tail = GrowingText(rest + str(self._tail)[len(tail) :])
-            self._further.append(message_id)
-            self._shown = look
-            self._next_edit = trio.current_time() + self._options.pace.interval
 
     async def _show_newest(self) -> None:
         """Edit the newest message, if it may be edited now; else later, with what is the newest text then."""
-        if trio.current_time() < self._next_edit:  # it was opened a moment ago
+        if not self._place.may_edit:  # it was opened a moment ago
             self._news.set()
             return
         if self._too_long:
             return
-        text = "" if str(self._tail) == self._heading else cut(str(self._tail))[0]
-        status = self._status.text
-        if shown := text or (status and self._heading + status):
-            await self._show(MessageLook(shown, (self._stop,)), until_taken=False)
+        heading, status = self._place.heading, self._status.text
+        text = "" if str(self._tail) == heading else cut(str(self._tail))[0]
+        if shown := text or (status and heading + status):
+            await self._place.show(MessageLook(shown, (self._stop,)), until_taken=False)
         if not text:  # only a status: the first words need not wait as long as further ones
-            self._next_edit = min(self._next_edit, trio.current_time() + AFTER_STATUS)
-
-    async def _open_next(self, look: MessageLook) -> int:
-        """The id of the message that continues; it is stored before anything else is sent."""
-        while self._left:
-            try:
-                await self._messages.edit(self._left[0], look.body(private=self._private))
-                return self._left.popleft()
-            except MessagesExpired:
-                raise
-            except MessagesClosed:
-                self._left.popleft()  # somebody has removed it
-        message_id = await self._messages.create(look.body(private=self._private))
-        # It is there, so that it has to be known, even if this answer is being cancelled.
-        with trio.move_on_after(NOTE_TIMEOUT, shield=True):
-            await self._options.note_further(message_id, str(self._written))
-        return message_id
-
-    async def _show(self, look: MessageLook, *, until_taken: bool) -> None:
-        """Show this in the newest message, at the pace that people can read and Discord allows."""
-        if look == self._shown:
-            return
-        await trio.sleep_until(self._next_edit)
-        self._next_edit = trio.current_time() + self._options.pace.interval
-        edit = self._messages.edit if until_taken else self._messages.try_edit
-        await edit(self.newest, look.body(private=self._private))
-        self._shown, self.visible = look, True
+            self._place.edit_within(AFTER_STATUS)
 
     async def _end_with_a_file(self, last: tuple[Button, ...]) -> None:
-        """The first message keeps the beginning, and gets everything as a file; the others are removed."""
+        """The first message keeps the beginning, and gets everything as a file."""
         small = "\n".join((f"-# {IN_THE_FILE}", self._small_print)).strip()
         room = MESSAGE_LIMIT - units(small) - 2
-        beginning = cut(self._heading + str(self._written).strip("\n"), room)[0]
+        beginning = cut(self._place.heading + str(self._written).strip("\n"), room)[0]
         whole = paragraphs(str(self._written), sources(self._citations, self._references.used))
         file = File("answer.md", well_formed(whole).encode())
-        await self._messages.edit(
-            None, MessageLook(f"{beginning}\n\n{small}", last).body(private=self._private), (file,)
-        )
-        self._shown = MessageLook()
-        while self._further:
-            await self._remove(self._further[-1])
-            self._further.pop()
-
-    async def _remove(self, message_id: int) -> None:
-        """Where that fails, what was shown before stays: the answer is there all the same."""
-        with suppress(MessageError):
-            await self._messages.delete(message_id)
+        await self._place.end_with_file(MessageLook(f"{beginning}\n\n{small}", last), file)
 
     async def _end_incomplete(self, last: tuple[Button, ...]) -> None:
         """The last message allowed says that there is more text."""
         small = "\n".join(filter(None, (f"-# {NO_FILE}", self._small_print)))
         part = cut(str(self._tail), MESSAGE_LIMIT - units(small) - 2)[0]
-        await self._show(MessageLook(f"{part}\n\n{small}", last), until_taken=True)
+        await self._place.show(MessageLook(f"{part}\n\n{small}", last), until_taken=True)
+
+    def _messages_in(
+        self, messages: Messages, *, left: tuple[int, ...] = (), heading: str = ""
+    ) -> AnswerMessages:
+        private = self._question.address.private
+        return AnswerMessages(messages, self._options, private=private, left=left, heading=heading)
 
 
 @asynccontextmanager
