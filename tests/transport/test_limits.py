@@ -1,5 +1,7 @@
 """The operator's numbers are what the words say: connections, streams, idle ones, and waiting for them."""
 
+import threading
+
 import anyio
 import h2.settings
 import httpx
@@ -53,12 +55,20 @@ async def test_streams_per_connection_one_gives_each_request_its_own(authority: 
 
 @on_both
 async def test_never_more_than_max_connections(authority: Authority) -> None:
-    async with scene(authority, patient, max_connections=2, streams_per_connection=1) as s:
+    all_wait = threading.Event()
+
+    async def handler(exchange: ServerExchange) -> None:
+        while not all_wait.is_set():  # noqa: ASYNC110  # it is set in another thread
+            await trio.sleep(0.01)
+        await exchange.respond(200)
+
+    async with scene(authority, handler, max_connections=2, streams_per_connection=1) as s:
         async with anyio.create_task_group() as tasks:
             for _ in range(6):
-                tasks.start_soon(s.get, "/slow")
+                tasks.start_soon(s.get)
             await s.until(lambda: s.open_streams == 2)
             assert s.transport.statistics().requests_waiting == 4
+            all_wait.set()
         assert s.server.connections_opened == 2
 
 
