@@ -155,17 +155,22 @@ CHANGES: dict[str, Callable[[LocalDiscord], object]] = {
     "of a role that is gone": lambda discord: discord.dispatch(
         "GUILD_ROLE_DELETE", {"guild_id": str(GUILD.id), "role_id": "77"}
     ),
+    "of the bot's own": lambda discord: discord.dispatch(
+        "GUILD_MEMBER_UPDATE", {"guild_id": str(GUILD.id), "user": {"id": str(BOT_ID)}, "roles": ["77"]}
+    ),
     "that were missed": lambda discord: discord.drop_gateway(resumable=False),
 }
 
 
 async def test_a_refusal_in_a_thread_is_forgotten_with_its_channels_permissions() -> None:
-    """Which the thread has, too, although nothing is told of it then."""
+    """Which the thread has, too, although nothing is told of it then. Other people's roles change nothing."""
     async with a_scene() as scene, scene.listening():
         thread = scene.discord.add_thread(CHANNELS[0], "A thread")
         forbidden, elsewhere = (Call("POST /messages", place) for place in (thread.id, CHANNELS[2].id))
         for call in (forbidden, elsewhere):
             scene.api.limits.note(403, {}, {"code": 50001}, call)
+        others = {"guild_id": str(GUILD.id), "user": {"id": "5"}, "roles": ["77"]}
+        scene.discord.dispatch("GUILD_MEMBER_UPDATE", others)
         scene.discord.dispatch("CHANNEL_UPDATE", CHANNELS[0].json())
 
         def allowed() -> bool:

@@ -9,17 +9,17 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import structlog
 from interactions import Activity, ActivityType, Client, Intents, Status
-from interactions.api.events import RawGatewayEvent, Resume, WebsocketReady
+from interactions.api.events import BaseEvent, RawGatewayEvent, Resume, WebsocketReady
 from interactions.client.errors import HTTPException
 from interactions.models.internal.listener import Listener as EventListener
 
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.events.payload import Malformed, Payload, snowflake
+from discordianai.discord.events.payload import Malformed, Payload, record, snowflake
 from discordianai.discord.events.sharded_guilds import ShardedGuilds
 from discordianai.discord.gateway.http_client import ListenerHTTPClient, RestUnavailable
 from discordianai.discord.gateway.intents import MESSAGE_CONTENT, privileged
@@ -39,9 +39,6 @@ from discordianai.repeated_warning import RepeatedWarning
 
 if TYPE_CHECKING:
     from discordianai.discord.gateway.shard import Shard
-from typing import Any
-
-from interactions.api.events import BaseEvent
 
 PLACES = (
     "guild_create",
@@ -54,6 +51,9 @@ PLACES = (
 THREADS = ("thread_create", "thread_update", "thread_delete", "thread_list_sync")
 ROLES = ("guild_role_create", "guild_role_update", "guild_role_delete")
 """Events that the guild cache reads."""
+
+MEMBERS = ("guild_member_update",)
+"""Of the bot itself alone: for other people's, Discord asks for an intent."""
 
 UNLISTED_FOR = 3600.0
 """Seconds for which a READY that names no server is not taken to mean that the bot has left them all."""
@@ -138,7 +138,7 @@ class Listener:
         client.add_event_processor("raw_message_create")(self._on_message)
         client.add_listener(EventListener.create("websocket_ready")(self._on_ready))
         client.add_listener(EventListener.create("resume")(self._on_resume))
-        for name in (*PLACES, *THREADS, *ROLES):
+        for name in (*PLACES, *THREADS, *ROLES, *MEMBERS):
             client.add_listener(EventListener.create(f"raw_{name}")(self._on_places))
         return client
 
@@ -233,6 +233,8 @@ class Listener:
             self._shared.limits.refused.forget(lambda channel: changed in {channel, parent_of(channel)})
         elif name in {"GUILD_ROLE_UPDATE", "GUILD_ROLE_DELETE"}:  # and those of the whole server
             self._shared.limits.refused.forget()
+        elif name == "GUILD_MEMBER_UPDATE" and snowflake(record(data, "user"), "id") == self._bot_id:
+            self._shared.limits.refused.forget()  # it has other roles, or its timeout is over
 
     def _note_guilds(self) -> None:
         self._figures.note_servers(len(self._guild_cache.guild_ids), self._guild_cache.missing)
