@@ -72,13 +72,13 @@ class AnswerSoFar:
     def add(self, event: AnswerEvent) -> None:
         """Take the next event."""
         match event:
+            case TextDelta(text):  # by far the most
+                self._heard()
+                self.written.append(text)
             case Route():
                 self.route, self.has_sources = event, False
             case QueuePosition() | LimitsReport() | FurtherRequest():
                 pass
-            case TextDelta(text):
-                self._heard()
-                self.written.append(text)
             case UsageReport(usage):
                 self._heard().usage = usage
             case End(reason):

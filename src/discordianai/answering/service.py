@@ -340,6 +340,8 @@ async def _say_goodbye(reply: Reply, note: str, log: FilteringBoundLogger) -> No
 
 def _show(event: AnswerEvent, reply: Reply) -> None:
     match event:
+        case TextDelta(text):  # by far the most
+            reply.write(text)
         case Route():
             reply.cite(())  # what one has found is no source of another one's answer
             reply.think()
@@ -351,8 +353,6 @@ def _show(event: AnswerEvent, reply: Reply) -> None:
             reply.search(query)
         case SourceList(citations):
             reply.cite(citations)
-        case TextDelta(text):
-            reply.write(text)
 
 
 def _waiting(place: int) -> str:

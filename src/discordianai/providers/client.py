@@ -271,12 +271,9 @@ class _Progress:
     def __init__(self, live: Live[ProviderOptions]) -> None:
         self._live = live
         self._any_text = False
-        self._last_text = trio.current_time()
+        self._last_sign = self._last_text = trio.current_time()
         self._end = 0.0
         self.complete = False
-        self.deadline = 0.0
-        self.overdue = ""
-        self.extend()
 
     def see(self, event: Event) -> None:
         """An event of the answer."""
@@ -284,16 +281,28 @@ class _Progress:
             self._any_text, self._last_text = True, trio.current_time()
         elif isinstance(event, End):
             self.complete, self._end = True, trio.current_time() + LINGER
-        self.extend()
 
     def extend(self) -> None:
         """Anything shows that the provider works: a model may search and think before the first text, and
         between two pieces; but not without end."""
-        if self.complete:
-            self.deadline = self._end
-            return
-        options, now = self._live.now, trio.current_time()
-        silence = options.read_timeout if self._any_text else options.first_token_timeout
-        thinking = self._last_text + options.reasoning_timeout
-        self.deadline = min(now + silence, thinking)
-        self.overdue = "no text in time" if self.deadline == thinking else "nothing came in time"
+        self._last_sign = trio.current_time()
+
+    @property
+    def deadline(self) -> float:
+        """See `Deadlines.deadline`."""
+        return self._end if self.complete else min(self._silent_too_long_at, self._without_text_too_long_at)
+
+    @property
+    def overdue(self) -> str:
+        """See `Deadlines.overdue`."""
+        thinks = self._without_text_too_long_at <= self._silent_too_long_at
+        return "no text in time" if thinks else "nothing came in time"
+
+    @property
+    def _silent_too_long_at(self) -> float:
+        options = self._live.now
+        return self._last_sign + (options.read_timeout if self._any_text else options.first_token_timeout)
+
+    @property
+    def _without_text_too_long_at(self) -> float:
+        return self._last_text + self._live.now.reasoning_timeout

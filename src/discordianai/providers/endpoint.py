@@ -284,7 +284,7 @@ class _Bounded(httpx.AsyncByteStream):
         if not chunk and (chunk := await anext(self._chunks, None)) is None:
             return self._end()
         seen = self._tail + chunk
-        end = max(seen.rfind(end) for end in _ENDS)
+        end = max(map(seen.rfind, _ENDS))
         self._size = self._size + len(chunk) if end < 0 else len(seen) - end
         if self._size > MOST_OF_AN_EVENT:
             raise MalformedAnswer(self._provider, f"an event of over {MOST_OF_AN_EVENT} bytes")

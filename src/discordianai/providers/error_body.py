@@ -111,9 +111,11 @@ def _waits(value: object, now: float, deep: int = 0) -> Iterator[float]:
 
 def bare_error(chunk: Json) -> Json:
     """The error in a stream that has only what it says, as FastAPI's; empty where it may be an answer."""
+    if not _OF_ANSWERS.isdisjoint(chunk):
+        return {}
     numbered = any(key in chunk for key in ("code", "status", "status_code"))
     told = bool(chunk.get("detail")) or (numbered and bool(piece(chunk, "message")))
-    return chunk if told and _OF_ANSWERS.isdisjoint(chunk) else {}
+    return chunk if told else {}
 
 
 def refusal(content: str) -> Json:

@@ -45,18 +45,17 @@ def parse_whole(text: str | bytes) -> Json:
 
 def parse_all(text: str) -> list[Json]:
     """The objects in a text that has several, each perhaps in an array of one. Raises `NotJson`."""
-    decoder, values, at = json.JSONDecoder(parse_constant=_absent), list[Json](), 0
-    rest = text.strip()
+    values, at, rest = list[Json](), 0, text.strip()
     while at < len(rest):
         if len(values) == MOST_VALUES:
             raise NotJson(f"more than {MOST_VALUES} objects")
         try:
-            value, at = decoder.raw_decode(rest, at)
+            value, at = _DECODER.raw_decode(rest, at)
         except (ValueError, RecursionError) as error:
             raise NotJson(type(error).__name__) from None
         values.append(_object(value[0] if isinstance(value, list) and len(value) == 1 else value))
-        space = _SPACE.match(rest, at)
-        at = space.end() if space else at
+        if at < len(rest) and (space := _SPACE.match(rest, at)):
+            at = space.end()
     return values
 
 
@@ -84,6 +83,9 @@ def _object(value: object) -> Json:
 
 def _absent(_constant: str) -> None:
     """NaN and Infinity, which are not JSON: such a number is as good as none, and the rest counts."""
+
+
+_DECODER = json.JSONDecoder(parse_constant=_absent)
 
 
 def text(table: Mapping[str, object], key: str) -> str:

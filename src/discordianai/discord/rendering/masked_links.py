@@ -97,7 +97,11 @@ class MaskedLinks:
 
     def feed(self, text: str) -> str:
         """The next piece, as it is to be shown."""
-        return self._shown(self._held + text.translate(_OVERRIDES), ended=False)
+        if not text.isascii():
+            text = text.translate(_OVERRIDES)
+        if not self._held and "[" not in text and "]" not in text:  # the usual case
+            return self._give(text)
+        return self._shown(self._held + text, ended=False)
 
     def end(self) -> str:
         """What was delayed."""

@@ -61,6 +61,8 @@ class References:
 
     def feed(self, text: str) -> str:
         """The next piece, as it is to be shown; what may be half a reference waits for the next one."""
+        if not (self._held or self._run) and "[" not in text and "`" not in text:  # the usual case
+            return text
         text = self._held + text
         unfinished = _UNFINISHED.search(text, max(len(text) - LONGEST_MARK, 0))
         end = unfinished.start() if unfinished else len(text)
