@@ -159,8 +159,10 @@ class ProviderChain:
             dispatcher.stream(request, asked.deadline, others=others) as events,
             aclosing(_held_back(events, patience)) as held,
         ):
+            begun = False
             async for event in held:
-                if isinstance(event, TextDelta):
+                if not begun and isinstance(event, TextDelta):
+                    begun = True
                     self._router.answered(asked.inquiry, choice)
                 yield event
 
