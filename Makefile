@@ -66,9 +66,13 @@ sandbox: $(STAMP) ## try the bot here, with no account and no key; DATABASE=post
 test: $(TESTABLE) ## run the tests (two minutes)
 	@$(TESTED) $(PYTEST)
 
-test-all: $(TESTABLE) ## more examples of each property; kills, restarts, real servers, too (fifteen minutes)
-	@$(TESTED) $(PYTEST) -m 'not long and not servers' --hypothesis-profile=all
-	@$(TESTED) -m pytest -m servers -n 2 tests/transport
+# The slow ones wait most of the time; the others compute, and some of them measure times, so fewer share the machine.
+test-all: $(TESTABLE) ## more examples of each property; kills, restarts, real servers, too (thirteen minutes)
+	@failed=0; \
+	$(TESTED) $(PYTEST) -m 'slow and not long and not servers' --hypothesis-profile=all || failed=1; \
+	$(TESTED) -m pytest -n 4 --dist loadgroup -m 'not slow and not long and not servers' --hypothesis-profile=all || failed=1; \
+	$(TESTED) -m pytest -m servers -n 2 tests/transport || failed=1; \
+	exit $$failed
 
 test-failed: $(TESTABLE) ## those that failed in the last run, one after the other, until one fails again
 	@$(TESTED) -m pytest -m 'not long' --hypothesis-profile=all --last-failed --last-failed-no-failures=none --maxfail=1

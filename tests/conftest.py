@@ -44,8 +44,12 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those with bots begin first: they wait most of the time, and one that begins late is waited for."""
-    items.sort(key=lambda item: "end_to_end" not in item.path.parts)
+    """Those with bots begin first: they wait most of the time, and one that begins late is waited for. The
+    longest are hostile ones, several in a row."""
+    first = ("hostile", "end_to_end")
+    items.sort(
+        key=lambda item: next((at for at, name in enumerate(first) if name in item.path.parts), len(first))
+    )
 
 
 def pytest_runtest_setup() -> None:
