@@ -1,4 +1,5 @@
-"""Logs on stderr: for people on a terminal, one line of `key=value` elsewhere, JSON on request.
+"""Logs on stderr: for people on a terminal, one line of `key=value` elsewhere, JSON on request. The newest
+warnings are kept for the status page.
 
 Under systemd each line has its priority in front, as `<3>` for an error, those of a traceback too: that is
 how the journal takes them (sd-daemon(3)).
