@@ -64,7 +64,10 @@ slow now and then."""
 
 
 class Slowness:
-    """On the trio thread. `what` is slow, in words: the disk, for example."""
+    """Notices that writes take long, and says so once. On the trio thread.
+
+    `what` is slow, in words: the disk, for example.
+    """
 
     def __init__(self, what: str, log: FilteringBoundLogger) -> None:
         self._what = what

@@ -138,7 +138,7 @@ def connect(server: PostgresServer, within: int = CONNECT_WITHIN) -> PostgresCon
     asked = int(parameters.get("connect_timeout") or 0)
     parameters["connect_timeout"] = str(min(asked, within) if asked > 0 else within)
     connection = PostgresConnection.connect(**parameters, autocommit=True, prepare_threshold=None)
-    register(connection)
+    register_text(connection)
     return connection
 
 
@@ -168,7 +168,11 @@ _ESCAPED = re.compile(f"{DLE}(.)", re.DOTALL)
 
 
 def escaped(text: str) -> str:
-    """`text` as it is stored."""
+    """`text` as PostgreSQL can store it: UTF-8 without U+0000.
+
+    A NUL is stored as DLE and `@`, a DLE as two of them. Half a surrogate pair becomes U+FFFD, as everywhere
+    in the store.
+    """
     if "\0" in text or DLE in text:
         text = text.replace(DLE, DLE + DLE).replace("\0", f"{DLE}@")
     return well_formed(text)
@@ -191,7 +195,7 @@ class _TextLoader(Loader):
         return restored(bytes(data).decode("utf-8", "replace"))
 
 
-def register(connection: AdaptContext) -> None:
-    """Convert all text of that connection."""
+def register_text(connection: AdaptContext) -> None:
+    """Convert every text that goes through that connection: in one place, so that nobody can forget it."""
     connection.adapters.register_dumper(str, _TextDumper)
     connection.adapters.register_loader("text", _TextLoader)

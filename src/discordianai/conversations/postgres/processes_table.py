@@ -109,7 +109,15 @@ GAP = 2 / 3
 
 
 class SteadyTime:
-    """On the trio thread. All times are the server's, in seconds since the epoch."""
+    """Whether the server's clock has gone on steadily, so that it tells which leases have ended.
+
+    All leases end at once while the server stands still or is away for some seconds, or when its clock is put
+    forward. Those who hold them live, and renew them in a moment; whoever is the first to be back must not
+    take their questions before that. So a process judges leases only as long as it could renew its own in
+    time, and after a gap not before the others have had the time of a lease to renew theirs.
+
+    On the trio thread. All times are the server's, in seconds since the epoch.
+    """
 
     def __init__(self) -> None:
         self._since = -math.inf

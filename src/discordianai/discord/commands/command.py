@@ -29,7 +29,9 @@ LONGEST_PROMPT = 6000
 
 @dataclass(frozen=True, slots=True)
 class QuestionDraft:
-    """`text` is what the person wrote, and `quotation` what that points at.
+    """A question as somebody asked it, before it is admitted or refused.
+
+    `text` is what the person wrote, and `quotation` what that points at.
 
     `provider` is the name of who is to answer; with `search`, the live web is wanted.
     What was not `typed` just now may be longer: it may have the text of a file in it. One that `continues`

@@ -274,7 +274,13 @@ def _activity(options: BotOptions) -> Activity | None:
 
 
 class GatewayOnlyClient(Client):
-    """Keeps nothing. Events go to what `add_listener` and `add_event_processor` have added, nowhere else."""
+    """The library's client, of which only the connection to the gateway is used: it keeps nothing.
+
+    Left alone, the library keeps objects of every server, channel, role and emoji, and starts five tasks for
+    each event. With twenty thousand servers that is 300 MB, and 5 ms for each server at the start, in which
+    nobody is acknowledged. Here, events go to what `add_listener` and `add_event_processor` have added,
+    nowhere else.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
