@@ -65,6 +65,7 @@ class AnswerMessages:
         private: bool,
         left: tuple[int, ...] = (),
         heading: str = "",
+        visible: bool = False,
     ) -> None:
         self._messages = FallbackMessages(messages)
         self._options = options
@@ -74,8 +75,8 @@ class AnswerMessages:
         self._shown = MessageLook()  # what the newest message shows
         self._next_edit = -math.inf  # of the newest message
         self.heading = heading
-        self.visible = False
-        """Whether anything was shown yet."""
+        self.visible = visible
+        """Whether anything was shown yet, here or where the answer began."""
 
     @property
     def newest(self) -> int | None:

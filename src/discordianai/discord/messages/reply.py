@@ -277,8 +277,8 @@ class DiscordReply:
         if self._rest is None:
             raise MessagesExpired("there is no other place for it")
         heading, visible = heading_for(self._question.person.id), self.visible
-        self._place, self._rest = self._messages_in(self._rest, heading=heading), None
-        self._place.visible = visible
+        self._place = self._messages_in(self._rest, heading=heading, visible=visible)
+        self._rest = None
         self._tail = GrowingText(heading + str(self._tail))
         if self._no_further:
             self._no_further = self._too_long = False
@@ -336,10 +336,12 @@ class DiscordReply:
         await self._place.show(MessageLook(f"{part}\n\n{small}", last), until_taken=True)
 
     def _messages_in(
-        self, messages: Messages, *, left: tuple[int, ...] = (), heading: str = ""
+        self, messages: Messages, *, left: tuple[int, ...] = (), heading: str = "", visible: bool = False
     ) -> AnswerMessages:
         private = self._question.address.private
-        return AnswerMessages(messages, self._options, private=private, left=left, heading=heading)
+        return AnswerMessages(
+            messages, self._options, private=private, left=left, heading=heading, visible=visible
+        )
 
 
 @asynccontextmanager
