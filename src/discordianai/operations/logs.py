@@ -176,9 +176,9 @@ class _Journal:
         return "\n".join(f"<{priority}>{text}" for text in (line, *traceback.splitlines()))
 
 
-KEPT = 20
-LONGEST = 300
-"""Characters of a text that are kept."""
+WARNINGS_KEPT = 20
+LONGEST_WARNING = 300
+"""Characters of the text of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,7 @@ class RecentWarnings(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._latest: deque[LoggedWarning] = deque(maxlen=KEPT)
+        self._latest: deque[LoggedWarning] = deque(maxlen=WARNINGS_KEPT)
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`; called in whichever thread logs."""
@@ -204,7 +204,7 @@ class RecentWarnings(logging.Handler):
             return
         event = record.msg.get("event", "") if isinstance(record.msg, dict) else record.getMessage()
         level = record.levelname.lower()
-        self._latest.append(LoggedWarning(record.created, level, record.name, str(event)[:LONGEST]))
+        self._latest.append(LoggedWarning(record.created, level, record.name, str(event)[:LONGEST_WARNING]))
 
     @property
     def latest(self) -> Sequence[LoggedWarning]:

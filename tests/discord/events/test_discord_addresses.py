@@ -1,4 +1,4 @@
-"""Which addresses are Discord's CDN, and until when they work."""
+"""Which addresses are Discord's own: of files, and until when they work, and of gateways."""
 
 import pytest
 from hypothesis import given

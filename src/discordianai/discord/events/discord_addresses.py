@@ -8,8 +8,13 @@ from discordianai.addresses import Address
 CDN_HOSTS = {"cdn.discordapp.com", "media.discordapp.net"}
 """The hosts on which Discord keeps files; no other host is asked, whatever an attachment says."""
 
-DISCORD = "discord.com"
-"""The host of the real API, which keeps no files."""
+API_DOMAIN = "discord.com"
+"""That of the real API, which keeps no files."""
+
+GATEWAY_DOMAIN = "discord.gg"
+"""That of Discord's gateways; each session is told its own host for RESUME."""
+
+_AS_WEB = {"ws": "http", "wss": "https"}
 
 
 def is_on_cdn(url: str, api: Address | None) -> bool:
@@ -43,13 +48,7 @@ def expires_at(url: str) -> float:
 
 def is_real(api: Address) -> bool:
     """Whether that is the API of the real Discord."""
-    return api.host == DISCORD or api.host.endswith(f".{DISCORD}")
-
-
-DOMAIN = "discord.gg"
-"""That of Discord's gateways; each session is told its own host for RESUME."""
-
-_AS_WEB = {"ws": "http", "wss": "https"}
+    return _is_within(api, API_DOMAIN)
 
 
 def api_may_name(url: object, api_url: str) -> bool:
@@ -75,8 +74,11 @@ def session_may_name(url: object, gateway_url: str) -> bool:
 
 
 def _is_discords(gateway: Address) -> bool:
-    of_discord = gateway.host == DOMAIN or gateway.host.endswith(f".{DOMAIN}")
-    return of_discord and (gateway.scheme, gateway.port) == ("https", 443)
+    return _is_within(gateway, GATEWAY_DOMAIN) and (gateway.scheme, gateway.port) == ("https", 443)
+
+
+def _is_within(address: Address, domain: str) -> bool:
+    return address.host == domain or address.host.endswith(f".{domain}")
 
 
 def _read(url: object) -> Address | None:
