@@ -1,5 +1,6 @@
 """What the assistant promises the person who asked, whatever becomes of the provider and the store."""
 
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -188,7 +189,9 @@ async def test_a_model_that_only_thought_up_to_the_limit_is_not_said_to_want_oth
 async def test_an_answer_that_reached_the_length_limit_says_so() -> None:
     class Verbose(FakeProvider):
         @asynccontextmanager
-        async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Event]]:
+        async def stream(
+            self, request: ChatRequest, deadline: float = math.inf
+        ) -> AsyncIterator[AsyncIterator[Event]]:
             async def events() -> AsyncIterator[Event]:
                 yield TextDelta("a long answer")
                 yield End(FinishReason.LENGTH)

@@ -1,5 +1,6 @@
 """What stands between a question and a provider, on a clock that jumps."""
 
+import math
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -202,11 +203,13 @@ class Broken(FakeProvider):
     broken = True
 
     @asynccontextmanager
-    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Event]]:
+    async def stream(
+        self, request: ChatRequest, deadline: float = math.inf
+    ) -> AsyncIterator[AsyncIterator[Event]]:
         async def events() -> AsyncIterator[Event]:
             yield TextDelta(["a", "list"])  # type: ignore[arg-type]  # that is the bug
 
-        async with super().stream(request) as stream:
+        async with super().stream(request, deadline) as stream:
             yield events() if self.broken else stream
 
 

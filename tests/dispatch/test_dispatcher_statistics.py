@@ -1,5 +1,6 @@
 """What a dispatcher tells of its requests: each is counted once, by what became of it."""
 
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
@@ -85,7 +86,9 @@ async def test_a_bug_is_told_from_a_provider_that_fails() -> None:
     class Broken:
         provider, model = OPENAI, "fake"
 
-        def stream(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+        def stream(
+            self, request: ChatRequest, deadline: float = math.inf
+        ) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
             raise ZeroDivisionError
 
     asked = Dispatcher(Broken(), Live(DispatcherOptions(slots=1)))

@@ -393,13 +393,15 @@ class Outage(FakeProvider):
         """When each request that was refused came, and when it was."""
 
     @asynccontextmanager
-    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Event]]:
+    async def stream(
+        self, request: ChatRequest, deadline: float = math.inf
+    ) -> AsyncIterator[AsyncIterator[Event]]:
         sent = trio.current_time()
         await trio.sleep(LATENCY)
         if self._begin <= sent < self._end:
             self.refused.append((sent, trio.current_time()))
             raise self._refuse()
-        async with super().stream(request) as events:
+        async with super().stream(request, deadline) as events:
             yield events
 
 

@@ -1,5 +1,6 @@
 """A provider that keeps its limits as the real ones do, for simulations on a clock that jumps."""
 
+import math
 import random
 from collections import deque
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from discordianai.providers.errors import Overloaded, RateLimited
 from discordianai.providers.options import provider
 from discordianai.providers.port import End, Event, TextDelta, UsageReport
 from discordianai.records import ChatRequest, Dialect, FinishReason, Usage
+from tests.doubles.provider import sleep_before
 
 LATENCY = 0.05
 """Seconds that a request may be on its way."""
@@ -56,13 +58,15 @@ class MeteredProvider:
         return len(self._admitted)
 
     @asynccontextmanager
-    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Event]]:
+    async def stream(
+        self, request: ChatRequest, deadline: float = math.inf
+    ) -> AsyncIterator[AsyncIterator[Event]]:
         """See `ChatProvider.stream`."""
         await trio.sleep(self._chance.uniform(0, LATENCY))
         self.arrived.setdefault(request.number, trio.current_time())
         answer = round(ANSWER_TOKENS * self._chance.uniform(1 - self._spread, 1 + self._spread))
         self._admit(QUESTION_TOKENS + answer)
-        yield self._answer(answer, ill=self._is_ill())
+        yield self._answer(answer, deadline, ill=self._is_ill())
 
     def _admit(self, tokens: int) -> None:
         self._forget_old()
@@ -83,12 +87,12 @@ class MeteredProvider:
         out = any(begin <= now < end for begin, end in self._outages)
         return out or self._chance.random() < self._failure_rate
 
-    async def _answer(self, tokens: int, *, ill: bool) -> AsyncIterator[Event]:
+    async def _answer(self, tokens: int, deadline: float, *, ill: bool) -> AsyncIterator[Event]:
         await trio.sleep(self._chance.uniform(0.3, 1.0))
         if ill:
             raise Overloaded(self.provider, "500")
         yield TextDelta("a word")
-        await trio.sleep(self._chance.uniform(0.5, 6.0))
+        await sleep_before(deadline, self._chance.uniform(0.5, 6.0), self.provider)
         yield TextDelta(" more")
         yield UsageReport(Usage(QUESTION_TOKENS, tokens))
         yield End(FinishReason.STOP)

@@ -1,11 +1,12 @@
 """A provider that answers what a test tells it to."""
 
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 import trio
 
-from discordianai.providers.errors import ProviderError
+from discordianai.providers.errors import ProviderError, TimedOut
 from discordianai.providers.options import provider
 from discordianai.providers.port import End, Event, TextDelta, UsageReport
 from discordianai.records import ChatRequest, Dialect, FinishReason, Provider, Usage
@@ -32,7 +33,9 @@ class FakeProvider:
         self._scripts = list(scripts) or [["a fake answer"]]
 
     @asynccontextmanager
-    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Event]]:
+    async def stream(
+        self, request: ChatRequest, deadline: float = math.inf
+    ) -> AsyncIterator[AsyncIterator[Event]]:
         """See `ChatProvider.stream`."""
         self.requests.append(request)
         script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
@@ -43,7 +46,7 @@ class FakeProvider:
         async def chunks() -> AsyncGenerator[Event, None]:
             nonlocal finished
             for step in script:
-                await trio.sleep(step if isinstance(step, float) else 0)
+                await sleep_before(deadline, step if isinstance(step, float) else 0, self.provider)
                 if isinstance(step, ProviderError):
                     raise step
                 if isinstance(step, str):
@@ -61,3 +64,10 @@ class FakeProvider:
         finally:
             self.in_flight -= 1
             self.left_early += not finished
+
+
+async def sleep_before(deadline: float, seconds: float, provider: Provider) -> None:
+    """Sleep so long. Raises `TimedOut` at `deadline`, on trio's clock."""
+    await trio.sleep_until(min(trio.current_time() + seconds, deadline))
+    if trio.current_time() >= deadline:
+        raise TimedOut(provider, "the answer was not complete")

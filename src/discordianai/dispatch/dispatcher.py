@@ -215,7 +215,7 @@ class Dispatcher:
                 probe = this.enter_context(self._health.question(again=number > 1))
                 self._counter.waited.note(trio.current_time() - entry.since)
                 this.attempt = attempt = this.enter_context(self._begin(entry, request, log, probe=probe))
-                next_event = self._opening(request, this)
+                next_event = self._opening(request, deadline, this)
                 given_up_at = self._end_of_silence(deadline, probe=probe, others=others)
                 while event := await self._before(deadline, given_up_at, attempt, next_event):
                     given_up_at = math.inf
@@ -246,7 +246,9 @@ class Dispatcher:
         of_model = self._model_budgets.get(request.model)
         return self._queue.enqueue(request.person, tokens, deadline, of_model)
 
-    def _opening(self, request: ChatRequest, stack: AsyncExitStack) -> Callable[[], Awaitable[Event | None]]:
+    def _opening(
+        self, request: ChatRequest, deadline: float, stack: AsyncExitStack
+    ) -> Callable[[], Awaitable[Event | None]]:
         """Gives the next event at each call, None behind the last; the first call sends the request, too.
 
         One bounded wait instead of two: entering and leaving it is a good part of what a request costs.
@@ -256,7 +258,7 @@ class Dispatcher:
         async def next_event() -> Event | None:
             nonlocal events
             if events is None:
-                events = await stack.enter_async_context(self._provider.stream(request))
+                events = await stack.enter_async_context(self._provider.stream(request, deadline))
             return await anext(events, None)
 
         return next_event
@@ -306,8 +308,15 @@ class Dispatcher:
         attempt: Attempt,
         call: Callable[[], Awaitable[Event | None]],
     ) -> Event | None:
-        with trio.CancelScope(deadline=min(deadline, given_up_at)):
-            return await call()
+        try:
+            # From the first words on the provider keeps the deadline: a scope is 6 % of what a token costs.
+            if attempt.shown:
+                return await call()
+            with trio.CancelScope(deadline=min(deadline, given_up_at)):
+                return await call()
+        except TimedOut:
+            if trio.current_time() < deadline:
+                raise
         if given_up_at < deadline:
             raise TimedOut(self.provider, "no sign of an answer in time")
         silent = attempt.silent and attempt.seconds >= self._options.breaker.patience

@@ -1,5 +1,6 @@
 """A provider: the codec of its dialect over its endpoint."""
 
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from urllib.parse import urlsplit
@@ -99,19 +100,21 @@ class ProviderClient:
         return self._options.usual_model
 
     @asynccontextmanager
-    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Event]]:
+    async def stream(
+        self, request: ChatRequest, deadline: float = math.inf
+    ) -> AsyncIterator[AsyncIterator[Event]]:
         """See `ChatProvider.stream`."""
-        async with aclosing(self._events(request)) as events:
+        async with aclosing(self._events(request, deadline)) as events:
             yield events
 
-    async def _events(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+    async def _events(self, request: ChatRequest, deadline: float) -> AsyncGenerator[Event, None]:
         """Ask until the endpoint takes the question, without what it refuses."""
         begun = False
         with self._searches.of(request.model) as search:
             asked = self._negotiation(request)
             while True:
                 try:
-                    async with aclosing(self._ask(request, asked.body)) as events:
+                    async with aclosing(self._ask(request, asked.body, deadline)) as events:
                         async for event in events:
                             if not begun and not isinstance(event, LimitsReport):
                                 begun = True
@@ -183,7 +186,9 @@ class ProviderClient:
             until = self._refused.known(address, model)[OptionalField.TOOLS].until
             raise ToolsRefused(self.provider, asked.reason, until=until)
 
-    async def _ask(self, request: ChatRequest, body: Json) -> AsyncGenerator[Event | None, None]:
+    async def _ask(
+        self, request: ChatRequest, body: Json, deadline: float
+    ) -> AsyncGenerator[Event | None, None]:
         """The events of the answer to one request; None stands for one that has begun, but not with an event.
 
         Raises `ProviderError`.
@@ -194,7 +199,7 @@ class ProviderClient:
                     sent = (request.instructions, *(turn.text for turn in request.turns))
                     error = unquoted(await self._endpoint.refusal(response), sent)
                     raise failures.from_response(self.provider, response, error)
-                async with self._answer(request, response) as events:
+                async with self._answer(request, response, deadline) as events:
                     async for event in events:
                         yield event
         except httpx.HTTPError as error:
@@ -202,12 +207,12 @@ class ProviderClient:
 
     @asynccontextmanager
     async def _answer(
-        self, request: ChatRequest, response: httpx.Response
+        self, request: ChatRequest, response: httpx.Response, deadline: float
     ) -> AsyncIterator[AsyncIterator[Event | None]]:
         """The events of a response. If this is left early, the run is cancelled."""
         decoder = self._codec.decoder(request, response.headers.get("x-request-id", ""))
         try:
-            async with aclosing(self._read(response, decoder)) as events:
+            async with aclosing(self._read(response, decoder, deadline)) as events:
                 yield events
         finally:
             path = self._codec.cancel_path(decoder.run_id) if decoder.run_id and not decoder.ended else None
@@ -221,10 +226,12 @@ class ProviderClient:
         except ProviderError as error:
             self._log.info("run could not be cancelled", question=question, reason=error.for_log)
 
-    async def _read(self, response: httpx.Response, decoder: Decoder) -> AsyncGenerator[Event | None, None]:
+    async def _read(
+        self, response: httpx.Response, decoder: Decoder, deadline: float
+    ) -> AsyncGenerator[Event | None, None]:
         if limits := rate_limits(response.headers):
             yield LimitsReport(limits)
-        progress = _Progress(self._live)
+        progress = _Progress(self._live, deadline)
         body = AnswerBody(self.provider, response, progress)
         if await body.is_json():
             for event in decoder.decode_whole(await body.json()):
@@ -268,8 +275,9 @@ def _identity(request: ChatRequest) -> Hashable:
 class _Progress:
     """How far an answer is, and the deadline of the next bytes on trio's clock."""
 
-    def __init__(self, live: Live[ProviderOptions]) -> None:
+    def __init__(self, live: Live[ProviderOptions], answer_deadline: float) -> None:
         self._live = live
+        self._answer_deadline = answer_deadline
         self._any_text = False
         self._last_sign = self._last_text = trio.current_time()
         self._end = 0.0
@@ -290,7 +298,9 @@ class _Progress:
     @property
     def deadline(self) -> float:
         """See `Deadlines.deadline`."""
-        return self._end if self.complete else min(self._silent_too_long_at, self._without_text_too_long_at)
+        if self.complete:
+            return self._end
+        return min(self._silent_too_long_at, self._without_text_too_long_at, self._answer_deadline)
 
     @property
     def overdue(self) -> str:

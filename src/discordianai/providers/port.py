@@ -1,5 +1,6 @@
 """What a provider is to the rest of the bot: the events of an answer, and what a dialect is to a provider."""
 
+import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -86,11 +87,14 @@ class ChatProvider(Protocol):
     def model(self) -> str:
         """The model that is asked when a request names none."""
 
-    def stream(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+    def stream(
+        self, request: ChatRequest, deadline: float = math.inf
+    ) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
         """The events of an answer to `request` as the provider sends them, `End` last.
 
         The request is sent when the first one is asked for. Leaving early makes the provider stop. Iterating
-        raises `ProviderError`.
+        raises `ProviderError`: `TimedOut`, for one, where an answer that has begun is not complete by
+        `deadline`, on trio's clock.
         """
 
 
