@@ -189,10 +189,11 @@ def _make_bot(
     provider_chain = ProviderChain(instruments.dispatchers, router, decisions)
     dispatch = live.part(lambda new: new.dispatch)
     audit = instruments.figures.audit
+    journal = Journal(store, instruments.counts)
     answer_service = AnswerService(
         provider_chain,
         contexts,
-        store,
+        journal,
         ledger,
         dispatch,
         user,
@@ -200,7 +201,6 @@ def _make_bot(
     )
     clock = instruments.clock
     reader = AttachmentReader(discord.http, settings.discord.api_url, live.part(_attachment_limits), clock)
-    journal = Journal(store, instruments.counts)
     direct = DirectMessages(api)
     deliver = Deliveries(options, offer.searches, answer_service, journal, api, direct, reader, clock)
     tasks = QuestionTasks(

@@ -2,13 +2,13 @@
 histograms.
 
     @dataclass(frozen=True, slots=True)
-    class PoolStatistics:
-        replays: Annotated[int, Metric("pool_replays_total", "Requests sent again")] = 0
+    class DispatchStatistics:
+        retries: Annotated[int, Metric("retries_total", "Requests sent again")] = 0
 
-That is all: Prometheus, the status page, `/status`, `advise` and the table in the docs find it there, because
-they walk the types of the records (`operations/metrics.py`). This module imports nothing but `latencies`, so
-that any package may declare metrics. `transport/`, which imports nothing of ours, writes a tuple in place of
-`Metric`: the name and the help text.
+That is all: Prometheus, the status page and the table in the docs find it there, because they walk the types
+of the records (`operations/metrics.py`). `/status` and `advise` name it where it is `notable` and not 0. This
+module imports nothing of ours, so that any package may declare metrics. `transport/`, which imports no other
+package, writes a tuple in place of `Metric`: the name and the help text.
 """
 
 import math
@@ -31,7 +31,7 @@ KEPT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """One moment of it. `counts` has each bucket's own, `seconds` is their sum; both since the start.
+    """A snapshot. `counts` has each bucket's own, `seconds` is their sum; both since the start.
 
     The others are seconds, of the latest ones only, and 0 where there are none.
     """

@@ -4,6 +4,8 @@ import time
 from collections.abc import Sequence
 
 from discordianai.answering.context import ContextBuilder, ContextRules
+from discordianai.answering.journal import Journal
+from discordianai.answering.open_questions import QuestionCounter
 from discordianai.answering.options import AssistantOptions
 from discordianai.answering.provider_chain import ProviderChain
 from discordianai.answering.service import AnswerService
@@ -59,10 +61,17 @@ class Scene:
             b"a key of this bot's",
         )
         ledger = Ledger(self.store, Live(accounting or AccountingOptions()), time.time)
+        journal = Journal(self.store, QuestionCounter())
         self.limited: list[Question] = []
         dispatch, user = Live(DispatchOptions()), Live(UserRateOptions())
         self.answer_service = AnswerService(
-            provider_chain, contexts, self.store, ledger, dispatch, user, self.limited.append
+            provider_chain,
+            contexts,
+            journal,
+            ledger,
+            dispatch,
+            user,
+            self.limited.append,
         )
         self._number = 0
 

@@ -89,7 +89,7 @@ async def test_one_person_has_five_questions_open_at_most(scene: Scene) -> None:
     ]
     await asked[-1].wait_until(lambda i: "You have 5 questions open" in i.text)
     assert asked[-1].private
-    await asked[-2].wait_until(lambda i: "Waiting for earlier questions." in i.text)
+    await asked[-2].wait_until(lambda i: "Waiting for earlier questions to finish." in i.text)
     assert openai.most_in_flight == 2
     await scene.wait_answered(answered + 5, timeout=60)
     assert openai.most_in_flight == 2

@@ -204,7 +204,7 @@ async def test_after_the_interactions_time_the_channel_is_told_and_only_the_aske
                 while not discord.channel_messages:  # noqa: ASYNC110  # it happens once
                     await trio.sleep(0.05)
             (message,) = discord.channel_messages
-            assert "before I got to your question" in message.content
+            assert "before I could finish answering your question" in message.content
             assert message.pings == [f"<@{person().id}>"]
             assert message.channel_id == CHANNELS[0].id
 

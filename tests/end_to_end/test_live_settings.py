@@ -279,7 +279,7 @@ async def in_flight(bot: Stage) -> None:
     await bot.change(rate_limits__user={"in_flight": 1})
     async with bot.stalled():
         waiting = await bot.ask(channel=HELP)
-        await reads(waiting, "Waiting for earlier questions.")
+        await reads(waiting, "Waiting for earlier questions to finish.")
         async with bot.asks_openai():
             await bot.change(rate_limits__user={"in_flight": 2})
 

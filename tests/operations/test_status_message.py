@@ -19,7 +19,7 @@ def test_a_bot_that_is_well_is_told_in_figures_and_nothing_is_advised() -> None:
     assert text.startswith("**Ready** · started <t:1800000000:R>")
     assert "MiB of memory" in text
     assert "**OpenAI** · gpt-5-mini · breaker closed" in text
-    assert "`█░░░░░░░░░` 2 of 50 slots (most lately 8), 0 waiting" in text
+    assert "`█░░░░░░░░░` 2 of 50 slots (peak 8), 0 waiting" in text
     assert "`░░░░░░░░░░` discord: 0 requests on 1 connection (1 idle) of 20" in text
     assert text.endswith("**Advice**\nNothing needs to change.")
 

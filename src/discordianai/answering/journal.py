@@ -8,7 +8,13 @@ import structlog
 import trio
 
 from discordianai.answering.open_questions import QuestionCounter
-from discordianai.conversations.pending_questions import PendingQuestion, PendingQuestions, Posted
+from discordianai.conversations.pending_questions import (
+    FinishedAnswer,
+    PendingQuestion,
+    PendingQuestions,
+    Posted,
+    TurnId,
+)
 from discordianai.conversations.store import ClaimLost, KeptInMemory, StoreError
 from discordianai.guard import Guard
 from discordianai.records import Question
@@ -63,6 +69,21 @@ class Journal:
         """
         async with self._logged(question, "posted messages not stored"):
             await self._store.note_posted(question.address.interaction_id, posted, text)
+
+    async def answered(self, question: Question, answer: FinishedAnswer) -> TurnId | None:
+        """Store a complete answer; the id of its turn, if it has one and that is on the disk.
+
+        Raises `ClaimLost`.
+        """
+        try:
+            return await self._store.answered(question.address.interaction_id, answer)
+        except ClaimLost:
+            raise
+        except KeptInMemory as error:  # the store has logged it, once for all questions
+            self._log.debug("turn kept in memory", question=question.number, reason=str(error))
+        except StoreError as error:
+            self._log.error("turn not stored", question=question.number, reason=str(error))
+        return None
 
     async def finish(self, question: Question) -> None:
         """Erase a question: it is answered, or never will be. Otherwise the next process resumes it."""

@@ -110,7 +110,7 @@ class QuestionTasks:
     async def _answer(self, question: Question, ticket: QuestionTicket | None, posted: Posted) -> None:
         bind_contextvars(question=question.number)  # in all that this task logs
         guard = Guard(self._log, "bug in an answer", error=question.number)
-        beside = Guard(self._log, "bug beside an answer", error=question.number)
+        beside = Guard(self._log, "bug while ending a question", error=question.number)
         with beside, ExitStack() as cleanup:
             cleanup.callback(self._open_questions.release, question.person.id)
             if ticket is not None:

@@ -30,8 +30,10 @@ MOST_STARTS = 2
 LATEST = 7 * 86_400.0
 """Seconds after which nobody waits for an answer any more."""
 
-MISSED = "I was restarted before I got to your question. Please ask it again."
-MISSED_EARLIER = "I was restarted {ago} ago before I got to one of your questions. Please ask it again."
+MISSED = "I was restarted before I could finish answering your question. Please ask it again."
+MISSED_EARLIER = (
+    "I was restarted {ago} ago before I could finish answering one of your questions. Please ask it again."
+)
 STOPPED_TWICE = (
     "Something stopped me twice while I was answering this question, so I won't try again."
     " Please rephrase it."

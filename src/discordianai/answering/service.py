@@ -18,12 +18,13 @@ from discordianai.answering.answer import (
     with_usage,
 )
 from discordianai.answering.context import ContextBuilder, QuestionContext
+from discordianai.answering.journal import Journal
 from discordianai.answering.provider_chain import AnswerEvent, ChainRequest, ProviderChain
 from discordianai.answering.reply import AnswerEnd, Reply, ReplyFailed
 from discordianai.conversations.accounting import Charge
 from discordianai.conversations.ledger import DailyLimitReached, Ledger
-from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestions, TurnId
-from discordianai.conversations.store import ClaimLost, KeptInMemory, StoreError
+from discordianai.conversations.pending_questions import FinishedAnswer, TurnId
+from discordianai.conversations.store import ClaimLost
 from discordianai.dispatch.dispatcher import QueuePosition
 from discordianai.dispatch.fair_queue import KeyedFifoLimiter, Ticket
 from discordianai.dispatch.options import DispatchOptions, UserRateOptions
@@ -45,7 +46,7 @@ END_WAITED_FOR = 10.0
 """Seconds that further answers wait while the end of one is shown. A crowded channel takes some seconds for
 it; in an outage of Discord it is tried for a quarter of an hour."""
 
-EARLIER_FIRST = "Waiting for earlier questions."
+EARLIER_FIRST = "Waiting for earlier questions to finish."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class QuestionTicket:
 
 
 class AnswerService:
-    """Asks the providers; `pending` has the questions until they are answered.
+    """Asks the providers; `journal` has the questions until they are answered.
 
     `note_limit` is told of each question that a daily limit does not cover.
     """
@@ -73,7 +74,7 @@ class AnswerService:
         self,
         provider_chain: ProviderChain,
         contexts: ContextBuilder,
-        pending: PendingQuestions,
+        journal: Journal,
         ledger: Ledger,
         dispatch: Live[DispatchOptions],
         user: Live[UserRateOptions],
@@ -82,7 +83,7 @@ class AnswerService:
         self._note_limit = note_limit
         self._provider_chain = provider_chain
         self._contexts = contexts
-        self._pending = pending
+        self._journal = journal
         self._ledger = ledger
         self._dispatch = dispatch
         self._people = KeyedFifoLimiter(user.now.in_flight)
@@ -123,7 +124,7 @@ class AnswerService:
                 await self._converse(question, ticket, reply, note, log)
         except ReplyFailed as error:
             log.warning("answer could not be shown", reason=str(error))
-            await self._done(question, log)
+            await self._journal.finish(question)
         except ClaimLost as error:  # it shows the answer there: two would write over each other
             log.warning("answer given up", reason=str(error))
         except Exception:
@@ -153,9 +154,9 @@ class AnswerService:
             if not answer.says_something:
                 reply.cite(())
             shown = reply.close(closing)
-            turn = await self._keep(question, answer, context, FinishedAnswer(shown, None, charges), log)
+            turn = await self._keep(question, answer, context, FinishedAnswer(shown, None, charges))
         await _finish(reply, turn, ticket)
-        await self._done(question, log)
+        await self._journal.finish(question)
         log.info("answered", characters=len(answer.text), complete=answer.complete)
 
     async def _stream(
@@ -236,7 +237,6 @@ class AnswerService:
         answer: AnswerSoFar,
         context: QuestionContext | None,
         finished: FinishedAnswer,
-        log: FilteringBoundLogger,
     ) -> TurnId | None:
         """Text that was shown is stored even if it is incomplete: the next question may be about it.
 
@@ -244,17 +244,10 @@ class AnswerService:
         """
         exchange = context.exchange(answer.text) if context and answer.says_something else None
         try:
-            interaction_id = question.address.interaction_id
-            return await self._pending.answered(interaction_id, replace(finished, exchange=exchange))
-        except KeptInMemory as error:  # the store has logged it, once for all questions
-            log.debug("turn kept in memory", reason=str(error))
-            return None
+            return await self._journal.answered(question, replace(finished, exchange=exchange))
         except ClaimLost:  # the other process charges what it takes itself
             await self._ledger.settle(question.address.interaction_id, finished.charges)
             raise
-        except StoreError as error:
-            log.error("turn not stored", reason=str(error))
-            return None
 
     def _charge_all(self, answer: AnswerSoFar, context: QuestionContext) -> tuple[Charge, ...]:
         """Charge what each provider that was asked took, by its own count or else by an estimate: once."""
@@ -266,13 +259,6 @@ class AnswerService:
             usage = spending.usage or context.usage(route, text)
             charges.append(self._ledger.charge(person_id, guild_id, route.provider.name, route.model, usage))
         return tuple(charges)
-
-    async def _done(self, question: Question, log: FilteringBoundLogger) -> None:
-        """Everything is shown, or never will be: no later process resumes it."""
-        try:
-            await self._pending.finish(question.address.interaction_id)
-        except StoreError as error:
-            log.debug("end of a question not stored", reason=str(error))
 
 
 @dataclass(frozen=True, slots=True)

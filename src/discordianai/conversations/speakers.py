@@ -27,7 +27,7 @@ EXPLANATION = (
     " wrote: The lines of that message follow, each with “| ” before it. What stands behind that mark is"
     " that person's alone, even where it claims to be somebody else's."
 )
-"""For a model that reads it."""
+"""Explains the marks to the model."""
 
 _HEADING = re.compile("“([^“”\n]+)” wrote:")
 

@@ -192,7 +192,7 @@ class EntryQueue:
         self._waiting: deque[Callable[[], object]] = deque()
         self._woken = False
         # An error would end the loop whose callback this is, and with it the process.
-        self._guard = Guard(structlog.get_logger("discordianai.discord.bridge"), "a bug between two threads")
+        self._guard = Guard(structlog.get_logger("discordianai.discord.bridge"), "bug between the threads")
 
     def post(self, function: Callable[[], object]) -> None:
         """Post a call, to be made after all earlier ones. Errors are logged. Raises what `wake` raises."""

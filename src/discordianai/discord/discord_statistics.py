@@ -35,7 +35,7 @@ class Unacknowledged(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DiscordStatistics:
-    """One moment of it. `lag` is how late the listener's loop was.
+    """A snapshot. `lag` is how late the listener's loop was.
 
     `shards` has those of this process, by their numbers, once that many are known; the bot has `shard_total`.
     The figures of the gateway are of all of them: connected when all are.
@@ -102,7 +102,7 @@ class DiscordStatistics:
     ] = field(default_factory=dict)
     interactions: Annotated[
         Mapping[str, int],
-        Metric("discord_interactions_total", "Interactions, by what became of them", ("kind",)),
+        Metric("discord_interactions_total", "Interactions, by outcome", ("kind",)),
     ] = field(default_factory=dict)
     events_repeated: Annotated[
         int,

@@ -67,7 +67,7 @@ class BotOptions:
     # Commands are registered by this at the start, too.
     ignore_lists_outside_servers: Annotated[
         bool,
-        Key("allow both although lists name servers, channels or roles, which cannot be checked there"),
+        Key("allow both even if lists name servers, channels or roles, which cannot be checked there"),
     ] = False
     respond_to: Annotated[
         Literal["commands", "mentions"],

@@ -89,7 +89,7 @@ def _whole(snapshot: Snapshot) -> Iterator[str]:
     yield (
         f"Acknowledged in {_latency(snapshot.discord.acknowledged)}"
         f" · stored in {_latency(snapshot.store.writes)}"
-        f" · loops late by {_latency(process.lag)} and {_latency(snapshot.discord.lag)}"
+        f" · loop lag {_latency(process.lag)} and {_latency(snapshot.discord.lag)}"
     )
 
 
@@ -112,7 +112,7 @@ def _provider(provider: ProviderSnapshot) -> Iterator[str]:
     )
     yield (
         f"{_bar(dispatch.in_flight, slots)} {dispatch.in_flight} of {slots:,} slots"
-        f" (most lately {dispatch.busiest:,}), {dispatch.waiting:,} waiting"
+        f" (peak {dispatch.busiest:,}), {dispatch.waiting:,} waiting"
     )
     yield (
         f"Left this minute: {_left(dispatch.requests_left, dispatch.requests_limit)} requests,"

@@ -71,7 +71,7 @@ class ProvidersSettings(NamedTables):
 
 @dataclass(frozen=True, slots=True)
 class ProviderPoolOptions(PoolOptions):
-    """`[connection_pool.NAME]`: of a provider that nobody knows better.
+    """`[connection_pool.NAME]`: the defaults for other providers than OpenAI and Perplexity.
 
     Only a written `max_keepalive` has to fit: the default gives way to a smaller `max_connections`.
     """

@@ -188,9 +188,9 @@ async def test_a_failed_edit_is_made_good(autojump_clock: trio.testing.MockClock
 
 async def test_when_the_place_takes_no_more_the_end_says_so(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
-    messages.failures = [MessagesClosed("15 minutes")]
+    messages.failures = [MessagesClosed("Discord answered 404, code 10008")]
     async with open_reply(messages, question(), options()) as reply:
-        with pytest.raises(ReplyFailed, match="15 minutes"):
+        with pytest.raises(ReplyFailed, match="10008"):
             await end(reply, AnswerEnd(note="too late"))
 
 

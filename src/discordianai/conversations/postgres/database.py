@@ -191,7 +191,7 @@ class PostgresClient:
                 self.writes.note_error(error)
                 await trio.sleep(DECIDE_EVERY)
             else:
-                self._log.info("a commit that was cut off is looked up", took_place=took_place)
+                self._log.info("interrupted commit looked up", took_place=took_place)
                 done = done.outcomes if took_place else await self._commit(group)
         return done
 

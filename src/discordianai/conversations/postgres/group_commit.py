@@ -6,7 +6,7 @@ fails, the transaction is rolled back, and each write is tried in one of its own
 A connection that is lost before COMMIT was sent has changed nothing: the group is tried once more on a new
 one. Lost afterwards, nobody knows. So each transaction writes its number into this process's row: a new
 connection reads it, waiting where the old one still holds the row, and then it is known for certain, also on
-a server that took the place of the former one. (`pg_xact_status` would not do after a failover: the new
+a server that took the place of the former one. (`pg_xact_status` is unreliable after a failover: the new
 server gives the number of a transaction that it never got to another one.)
 """
 

@@ -246,7 +246,7 @@ class Database:
                 if self._connections is not None:
                     repair.close(self._path, self._connections)
             except (sqlite3.Error, OSError) as error:  # all that could be written is
-                self._log.warning("database not closed as it should be", reason=errors.reason(error))
+                self._log.warning("database not closed cleanly", reason=errors.reason(error))
             finally:
                 self._lock.release()
 

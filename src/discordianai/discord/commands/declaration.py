@@ -116,7 +116,7 @@ class Declaration:
     own_data: bool = False
 
     def too_long(self, given: Mapping[str, object]) -> int | None:
-        """How long the first of these options may be that is longer; Discord does not let people do that."""
+        """The limit of the first option that exceeds it, or None. Discord itself refuses such a command."""
         limits = {option.name: option.max_length for option in self.options}
         lengths = ((limits.get(name), value) for name, value in given.items() if isinstance(value, str))
         return next((most for most, value in lengths if most is not None and len(value) > most), None)

@@ -1,6 +1,6 @@
 """Quotes others' words in a question, so that none of them reads as an instruction or as another speaker.
 
-Each of their lines begins with `> `, which nothing that stands in a line can end. The line above says whose
+Each of their lines begins with `> `: no quoted text can end the quotation. The line above says whose
 words they are; a name in it is on one line and in quotation marks that it cannot close.
 """
 

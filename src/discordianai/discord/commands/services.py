@@ -82,7 +82,7 @@ class CommandList(Protocol):
 
 
 class Offered(CommandList, Protocol):
-    """Those commands, and by what they are offered."""
+    """The available commands, and the offer that decided this."""
 
     @property
     def offer(self) -> Offer:

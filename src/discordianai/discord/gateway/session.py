@@ -227,7 +227,7 @@ class GatewaySocket(GatewayClient):
         named, began_at = data.get("resume_gateway_url"), str(self.ws_url)
         if not session_may_name(named, began_at):
             if named is not None:
-                self._log.warning("READY named an address that is none of the gateway's: not used")
+                self._log.warning("READY named a resume address that is not the gateway's: ignored")
             named = began_at
         return {
             **data,

@@ -72,7 +72,7 @@ class GatewaySupervisor:
                 unknown.note(str(error), reason=str(error))
                 continue
             shards = all_of(limit.shards if limit is not None else 1)
-            self._log.info("shards as Discord recommends", shards=shards.total)
+            self._log.info("using the recommended number of shards", shards=shards.total)
             self._figures.use_shards(shards)
             return shards
 

@@ -175,6 +175,6 @@ class TrioBackend:
             self._nursery.start_soon(function, *arguments)
 
     def _drop_command(self, command: RunCommand) -> None:
-        """The question was acknowledged, so the person sees the bot think and must be told."""
+        """The command was acknowledged, so the person sees the bot think and must be told."""
         self._runner.note_dropped(command)
         self._apologies.put(command.invocation.origin.person.id, command)

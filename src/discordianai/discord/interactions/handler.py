@@ -1,6 +1,6 @@
 """Handles each event of the gateway in steps: parse, route, admit, journal, acknowledge, hand over.
 
-Runs on the listener's loop. Each step is in another module, and is done once.
+Runs on the listener's loop. Acknowledging is done here; each of the other steps is in a module of its own.
 """
 
 import asyncio

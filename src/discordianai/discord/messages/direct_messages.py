@@ -45,7 +45,7 @@ class DirectMessages:
         now = trio.current_time()
         if person_id in self._waiting or self._each.delay(person_id, now):
             self._log.info(
-                "direct message not sent", reason="one to this person waits, or was tried just now"
+                "direct message not sent", reason="another one to this person waits, or was just tried"
             )
             return False
         if not self._waiting and not self._all.take(None, now):

@@ -92,7 +92,7 @@ async def follow_up(api: DiscordApi, address: ReplyAddress, words: str) -> bool:
 
 
 def within(api: DiscordApi, seconds: float = WITHIN) -> float:
-    """That many from when something may be sent again, as during a ban."""
+    """`seconds`, after any time for which requests are held, as during a ban."""
     return seconds + min(api.limits.held_for, LONGEST_HOLD)
 
 
