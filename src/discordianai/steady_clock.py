@@ -40,7 +40,7 @@ class SteadyClock:
         self._jump = 0.0
         self._told = False
         self._told_at = -TAKEN_OVER_AFTER
-        self._log = structlog.get_logger("discordianai.clock")
+        self._log = structlog.get_logger("discordianai.steady_clock")
 
     @property
     def jump(self) -> float:

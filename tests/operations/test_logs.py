@@ -8,11 +8,13 @@ import re
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
+import discordianai
 from discordianai.operations import logs
 from discordianai.operations.options import LoggingOptions
 from discordianai.pseudonyms import Pseudonyms
@@ -114,6 +116,18 @@ def test_a_module_may_have_a_level_of_its_own_until_settings_say_otherwise(
     ]
 
 
+def test_a_line_names_the_module_that_logged_it() -> None:
+    """So that whoever reads it finds the place, and can set that module's level."""
+    folder = Path(discordianai.__file__).parent
+    named = [
+        (name, ".".join(path.relative_to(folder.parent).with_suffix("").parts))
+        for path in folder.rglob("*.py")
+        for name in re.findall(r'get_logger\(\s*"(discordianai[^"]*)"', path.read_text())
+    ]
+    assert len(named) > 30
+    assert [(name, module) for name, module in named if name != module] == []
+
+
 def test_in_the_journal_every_line_has_its_priority_those_of_a_traceback_too(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -145,6 +159,7 @@ def test_in_the_journal_every_line_has_its_priority_those_of_a_traceback_too(
 
 SAY = """
 import structlog
+import discordianai
 from discordianai.operations import logs
 from discordianai.operations.options import LoggingOptions
 logs.configure(LoggingOptions())

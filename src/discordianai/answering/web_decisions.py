@@ -44,7 +44,9 @@ class WebDecisions:
         self._decides = decides
         self._dispatcher = dispatcher
         self._paused_until = 0.0
-        self._log = structlog.get_logger("discordianai.answering").bind(provider=self.provider.name)
+        self._log = structlog.get_logger("discordianai.answering.web_decisions").bind(
+            provider=self.provider.name
+        )
 
     def expected(self, request: ChatRequest) -> Usage:
         """About what a decision takes."""

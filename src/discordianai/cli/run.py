@@ -60,7 +60,7 @@ def _run(options: argparse.Namespace) -> int:
     from discordianai.operations.http_server import CannotServe
 
     logs.configure(settings.logging)
-    log = structlog.get_logger("discordianai")
+    log = structlog.get_logger("discordianai.cli.run")
     path = settings_file.find(options.settings)
     if mode := settings_file.tighten(path):
         log.warning("file was open to other users: mode is 600 now", file=str(path), mode=f"{mode:o}")

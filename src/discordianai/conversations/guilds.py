@@ -38,7 +38,9 @@ class ChannelSettingsCache:
 
     async def run(self) -> None:
         """Read them again whenever an operator has removed something, until cancelled."""
-        guard = Guard(structlog.get_logger("discordianai.conversations"), "bug in the channel settings")
+        guard = Guard(
+            structlog.get_logger("discordianai.conversations.guilds"), "bug in the channel settings"
+        )
         while True:
             with guard:
                 await self._places.changed_elsewhere()

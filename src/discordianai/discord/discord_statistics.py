@@ -194,7 +194,9 @@ class DiscordCounter:
 
     async def watch(self) -> None:
         """Measure the loop that this runs on, and notice lost gateways, until cancelled."""
-        guard = Guard(structlog.get_logger("discordianai.discord"), "a bug in watching the gateway")
+        guard = Guard(
+            structlog.get_logger("discordianai.discord.discord_statistics"), "a bug in watching the gateway"
+        )
         try:
             while True:
                 due = time.monotonic() + BEAT

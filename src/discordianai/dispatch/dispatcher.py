@@ -83,7 +83,7 @@ class Dispatcher:
         self._retries = RetryBudget(options.retry.extra_load)
         self._estimator = RequestEstimator(estimator or TokenEstimator())
         self._counter = DispatchCounter()
-        self._log = structlog.get_logger("discordianai.dispatch").bind(provider=self.name)
+        self._log = structlog.get_logger("discordianai.dispatch.dispatcher").bind(provider=self.name)
         self._health = ProviderHealth(
             self.provider,
             self._limit,

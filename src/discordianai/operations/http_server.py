@@ -82,7 +82,7 @@ async def _listen(host: str, port: int) -> Sequence[trio.SocketListener]:
         listeners = await trio.open_tcp_listeners(port, host=host)
     except OSError as error:
         raise CannotServe(_why(host, port, error)) from error
-    log = structlog.get_logger("discordianai.operations")
+    log = structlog.get_logger("discordianai.operations.http_server")
     log.info("serving health and metrics", address=f"http://{_bracketed(host)}:{port}")
     return listeners
 
@@ -119,7 +119,9 @@ async def _serve(app: Callable[..., object], config: "Config", stop: trio.Event)
     try:
         await serve(app, config, stop)  # type: ignore[arg-type]  # ASGI 3, as Starlette types it
     except Exception:
-        structlog.get_logger("discordianai.operations").exception("health and metrics no longer served")
+        structlog.get_logger("discordianai.operations.http_server").exception(
+            "health and metrics no longer served"
+        )
 
 
 def _config(listeners: Sequence[trio.SocketListener]) -> "Config":

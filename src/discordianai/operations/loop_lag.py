@@ -27,7 +27,7 @@ async def watched_loop() -> AsyncIterator[Latencies]:
 
 
 async def _beat(lag: Latencies) -> None:
-    guard = Guard(structlog.get_logger("discordianai.operations"), "bug in the loop lag measurement")
+    guard = Guard(structlog.get_logger("discordianai.operations.loop_lag"), "bug in the loop lag measurement")
     while True:
         due = trio.current_time() + BEAT
         await trio.sleep_until(due)

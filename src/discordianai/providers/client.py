@@ -87,7 +87,7 @@ class ProviderClient:
         official = urlsplit(self._options.base_url).hostname in DIALECTS_BY_HOST
         # Whoever defines a dialect refuses for a reason; only streaming is not for all of its customers.
         self._strict = official or provider.dialect is Dialect.AGENT
-        self._log = structlog.get_logger("discordianai.providers").bind(provider=self.provider.name)
+        self._log = structlog.get_logger("discordianai.providers.client").bind(provider=self.provider.name)
 
     @property
     def provider(self) -> Provider:

@@ -37,7 +37,7 @@ def http2_available() -> bool:
     """Whether the `h2` package is installed; if not, log a warning. Call once, at start."""
     if find_spec("h2") is not None:
         return True
-    log = structlog.get_logger("discordianai.transport")
+    log = structlog.get_logger("discordianai.transport.clients")
     log.warning("HTTP/2 not available, using HTTP/1.1; pip install 'httpx[http2]' 'h2>=4.3' enables it")
     return False
 
@@ -49,7 +49,7 @@ def build_client(
 
     It uses the proxies of the environment and keeps no cookies. Raises `ProxyError`.
     """
-    log = structlog.get_logger("discordianai.transport").bind(client=name)
+    log = structlog.get_logger("discordianai.transport.clients").bind(client=name)
     timeout = httpx.Timeout(
         connect=CONNECT_TIMEOUT, write=WRITE_TIMEOUT, pool=POOL_TIMEOUT, read=read_timeout
     )

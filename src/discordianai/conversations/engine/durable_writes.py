@@ -67,7 +67,7 @@ class DurableWrites(Generic[Statements]):
     def __init__(self, engine: Engine[Statements]) -> None:
         self._engine = engine
         self._writer = Writer[Statements](self._commit)
-        self._log = structlog.get_logger("discordianai.conversations")
+        self._log = structlog.get_logger("discordianai.conversations.engine.durable_writes")
         self._guard = Guard(self._log, "bug after a write")
         self._health = Health()
         self._logged: set[str] = set()

@@ -55,7 +55,9 @@ AFTER_A_BUG = 1.0
 
 async def repeat(work: Callable[[], Awaitable[None]], pause: float) -> None:
     """Run until cancelled. After a round with a bug the next one follows, after at least a second."""
-    guard = Guard(structlog.get_logger("discordianai.conversations"), "bug in the store's maintenance")
+    guard = Guard(
+        structlog.get_logger("discordianai.conversations.engine.lifetime"), "bug in the store's maintenance"
+    )
     while True:
         with guard:
             await work()

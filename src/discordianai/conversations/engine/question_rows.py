@@ -91,7 +91,9 @@ def readable(clock: ClockReading, columns: Sequence[Any]) -> PendingQuestion | N
         # The error would quote the row.
         import structlog  # here: the operator's commands do without it, and start sooner
 
-        structlog.get_logger("discordianai.conversations").error("a stored question is unreadable")
+        structlog.get_logger("discordianai.conversations.engine.question_rows").error(
+            "a stored question is unreadable"
+        )
         return None
 
 

@@ -56,7 +56,7 @@ class Writer(Generic[Statements]):
         self.queue, self._queued = trio.open_memory_channel[QueuedWrite[Statements]](MAX_QUEUED)
         self._lock = trio.Lock()
         self._began: float | None = None
-        log = structlog.get_logger("discordianai.conversations")
+        log = structlog.get_logger("discordianai.conversations.engine.writer")
         self._guard = Guard(log, "bug after a write")  # the other writes are settled all the same
         self.commits = 0
         self.waits = Latencies()

@@ -60,7 +60,7 @@ class PostgresClient:
         self.steady_time = SteadyTime()
         self._writing_thread = trio.CapacityLimiter(1)
         self._thread = trio.CapacityLimiter(1)
-        self._log = structlog.get_logger("discordianai.conversations")
+        self._log = structlog.get_logger("discordianai.conversations.postgres.database")
         self._read_waits = Latencies()
         self._away = True
         self._began: float | None = None

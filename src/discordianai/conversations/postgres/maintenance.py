@@ -54,7 +54,7 @@ class PostgresMaintenance:
         self._clock = clock
         self._changes: int | None = None
         self._removed = False
-        self._log = structlog.get_logger("discordianai.conversations")
+        self._log = structlog.get_logger("discordianai.conversations.postgres.maintenance")
 
     def note_removal(self) -> None:
         """Something was removed: its space is to be used again."""

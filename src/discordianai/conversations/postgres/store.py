@@ -319,7 +319,7 @@ async def open_store(
     or does not let the bot in, the store opens all the same: see `Health`. `ask_for_time` is called when an
     older schema is migrated.
     """
-    log = structlog.get_logger("discordianai.conversations")
+    log = structlog.get_logger("discordianai.conversations.postgres.store")
     token = trio.lowlevel.current_trio_token()
 
     def report(schema: int) -> None:

@@ -91,7 +91,7 @@ class Database:
         )
         self._thread = trio.CapacityLimiter(1)
         self._writing_thread = trio.CapacityLimiter(1)
-        self._log = structlog.get_logger("discordianai.conversations")
+        self._log = structlog.get_logger("discordianai.conversations.sqlite.database")
         self._read_waits = Latencies()
 
     @property

@@ -22,7 +22,7 @@ def logged_migration(
     With each line `ask_for_time` is called on the trio thread: systemd may need to know.
     The report ends the migration when the task that waits for the thread is cancelled.
     """
-    log = structlog.get_logger("discordianai.conversations")
+    log = structlog.get_logger("discordianai.conversations.sqlite.migration_log")
     began = next_at = clock()
     making = 0
 

@@ -42,7 +42,7 @@ def set_aside(path: Path) -> None:
         source = path.with_name(path.name + suffix)
         if os.path.lexists(source):
             source.rename(target.with_name(target.name + suffix))
-    log = structlog.get_logger("discordianai.conversations")
+    log = structlog.get_logger("discordianai.conversations.sqlite.repair")
     log.error("database damaged: renamed it and created a new one", file=str(target))
 
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 from discordianai.discord.audit_log import PrivilegedAct
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.declaration import Option
+from discordianai.discord.commands.quotation import quoted
 from discordianai.discord.commands.services import Channels
-from discordianai.discord.commands.shared import clear_option, quoted, set_channel, settings_here
+from discordianai.discord.commands.shared import clear_option, set_channel, settings_here
 
 LONGEST_PERSONA = 2000
 """Characters."""

@@ -123,7 +123,7 @@ class _Registration:
         self._application_id = application_id
         self._offered = offered
         self._guild_ids = () if options.ignore_lists_outside_servers else options.guild_ids
-        self._log = structlog.get_logger("discordianai.discord.commands")
+        self._log = structlog.get_logger("discordianai.discord.commands.registration")
 
     async def synchronise(self) -> None:
         """The global list comes last: as long as it differs, other servers may have lists of earlier days."""

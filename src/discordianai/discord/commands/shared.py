@@ -6,6 +6,7 @@ from discordianai.conversations.store import ChannelSettings
 from discordianai.discord.audit_log import PrivilegedAct, RefusalCause
 from discordianai.discord.commands.command import CommandReply, Invocation
 from discordianai.discord.commands.declaration import Offer, Option, OptionKind
+from discordianai.discord.commands.quotation import quoted
 from discordianai.discord.commands.services import Channels
 from discordianai.discord.events.interaction import Location, location
 from discordianai.discord.events.permissions import MANAGE_CHANNELS
@@ -40,11 +41,6 @@ def _models(typed: str, offer: Offer) -> Sequence[str]:
 def messages(count: int) -> str:
     """So many messages."""
     return f"{count:,} message{'s' * (count != 1)}"
-
-
-def quoted(text: str) -> str:
-    """Each line as a quotation, in Discord's Markdown."""
-    return "\n".join(f"> {line}" for line in text.splitlines())
 
 
 def clear_option(what: str) -> Option:

@@ -18,7 +18,6 @@ from interactions.api.events import BaseEvent, RawGatewayEvent, Resume, Websocke
 from interactions.client.errors import HTTPException
 from interactions.models.internal.listener import Listener as EventListener
 
-from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.events.payload import Malformed, Payload, record, snowflake
 from discordianai.discord.events.sharded_guilds import ShardedGuilds
 from discordianai.discord.gateway.http_client import ListenerHTTPClient, RestUnavailable
@@ -27,17 +26,16 @@ from discordianai.discord.gateway.refusals import refusal
 from discordianai.discord.gateway.session import GatewaySession
 from discordianai.discord.gateway.session_limit import GatewayUnavailable, ListenerRefused
 from discordianai.discord.gateway.shared_rest import SharedRest
-from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import Backend
 from discordianai.discord.interactions.handler import HANDLED_WITHIN, InteractionHandler
 from discordianai.discord.interactions.recent_events import RecentEvents
 from discordianai.discord.interactions.router import InteractionRouter
-from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.options import BotOptions
 from discordianai.guard import Guard
 from discordianai.repeated_warning import RepeatedWarning
 
 if TYPE_CHECKING:
+    from discordianai.discord.gateway.sessions import GatewayParts
     from discordianai.discord.gateway.shard import Shard
 
 PLACES = (
@@ -61,16 +59,13 @@ UNLISTED_FOR = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class SharedParts:
-    """What the sessions of all shards use."""
+    """What the sessions of all shards share on this thread; `app` is what they were given."""
 
-    options: BotOptions
+    app: "GatewayParts"
     router: InteractionRouter
-    admission: Admission
     guilds: ShardedGuilds
     events: RecentEvents
     backend: Backend
-    figures: DiscordCounter
-    limits: ApplicationLimits
     rest: SharedRest
 
 
@@ -80,8 +75,9 @@ class Listener:
     def __init__(self, shared: SharedParts, shard: "Shard") -> None:
         self._shared = shared
         self._shard = shard
-        self._options = shared.options
+        self._options = shared.app.options.now
         self._guild_cache = shared.guilds.of(shard.id)
+        self._refused_calls = shared.app.api.limits.refused
         self._figures = shard.figures
         self._log = structlog.get_logger("discordianai.discord.gateway.listener")
         self._started = time.monotonic()
@@ -104,7 +100,12 @@ class Listener:
                 self._session = self._make_session()
                 shared = self._shared
                 self._handler = InteractionHandler(
-                    http, shared.router, shared.admission, shared.backend, shared.figures, shared.events
+                    http,
+                    shared.router,
+                    shared.app.admission,
+                    shared.backend,
+                    shared.app.figures,
+                    shared.events,
                 )
                 with self._figures.watched(self._heartbeat):
                     try:
@@ -181,7 +182,7 @@ class Listener:
             shard = {} if self._shard.total == 1 else {"shard": f"{self._shard.id}/{self._shard.total}"}
             self._log.info("listening", after=seconds, servers=len(event.data["guilds"]), **shard)
             self._guild_cache.hear("READY", event.data)
-            self._shared.limits.refused.forget()  # events that told of permissions may have been missed
+            self._refused_calls.forget()  # events that told of permissions may have been missed
             if not self._guild_cache.complete:
                 if self._shard.total == 1:
                     self._log.warning("Discord has named no server that the bot is in")
@@ -230,11 +231,11 @@ class Listener:
         self._guild_cache.hear(name, data)
         if name in {"CHANNEL_UPDATE", "THREAD_UPDATE"}:  # its permissions may be others now
             changed, parent_of = snowflake(data, "id"), self._guild_cache.parent_of
-            self._shared.limits.refused.forget(lambda channel: changed in {channel, parent_of(channel)})
+            self._refused_calls.forget(lambda channel: changed in {channel, parent_of(channel)})
         elif name in {"GUILD_ROLE_UPDATE", "GUILD_ROLE_DELETE"}:  # and those of the whole server
-            self._shared.limits.refused.forget()
+            self._refused_calls.forget()
         elif name == "GUILD_MEMBER_UPDATE" and snowflake(record(data, "user"), "id") == self._bot_id:
-            self._shared.limits.refused.forget()  # it has other roles, or its timeout is over
+            self._refused_calls.forget()  # it has other roles, or its timeout is over
 
     def _note_guilds(self) -> None:
         self._figures.note_servers(len(self._guild_cache.guild_ids), self._guild_cache.missing)

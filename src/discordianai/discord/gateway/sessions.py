@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GatewayParts:
-    """What the sessions of all shards use, and whoever keeps them connected."""
+    """What the app gives to the gateway: its supervisor, and the sessions of all shards."""
 
     options: Live[BotOptions]
     commands: OfferedCommands
@@ -59,18 +59,15 @@ class Sessions:
         await listener.Listener(self._shared, shard).run()
 
     def _make_shared(self, listener: ModuleType) -> "SharedParts":
-        parts, options, limits = self._parts, self._parts.options.now, self._parts.api.limits
+        parts = self._parts
         guilds = ShardedGuilds(self._shards.ids, self._shards.total)
-        rest = listener.SharedRest(options, parts.commands, limits, parts.figures)
+        rest = listener.SharedRest(parts.options.now, parts.commands, parts.api.limits, parts.figures)
         shared: SharedParts = listener.SharedParts(
-            options,
+            parts,
             InteractionRouter(parts.options, parts.commands, guilds),
-            parts.admission,
             guilds,
             RecentEvents(),
             self._backend,
-            parts.figures,
-            limits,
             rest,
         )
         return shared

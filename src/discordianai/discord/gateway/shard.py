@@ -33,7 +33,7 @@ class Shard:
         self.in_session = False
         """Whether it has a session, which may be about to be resumed."""
         self._settle = settle
-        log = structlog.get_logger("discordianai.discord")
+        log = structlog.get_logger("discordianai.discord.gateway.shard")
         self._report = _FailureReport(figures, log if total == 1 else log.bind(shard=f"{shard_id}/{total}"))
 
     def note_begun(self) -> None:

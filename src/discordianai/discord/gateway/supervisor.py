@@ -39,7 +39,7 @@ class GatewaySupervisor:
         self._options, self._figures = parts.options, parts.figures
         asking = partial(ask_discord, parts.api)
         self._identifies = Identifies(asking, note_left=parts.figures.note_identifies_left)
-        self._log = structlog.get_logger("discordianai.discord")
+        self._log = structlog.get_logger("discordianai.discord.gateway.supervisor")
         if (shards := self._options.now.shard_range) is not None:
             self._figures.use_shards(shards)
 

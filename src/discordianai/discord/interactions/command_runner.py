@@ -51,7 +51,7 @@ class CommandRunner:
         self._services = services
         self._discord = discord
         self._figures = figures
-        self._log = structlog.get_logger("discordianai.discord.commands")
+        self._log = structlog.get_logger("discordianai.discord.interactions.command_runner")
 
     async def run(self, wanted: RunCommand) -> None:
         """Run it, and show the reply in the message of that interaction."""

@@ -163,7 +163,7 @@ class ApplicationLimits:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._log = structlog.get_logger("discordianai.discord.messages")
+        self._log = structlog.get_logger("discordianai.discord.messages.application_limits")
         self._paced_until = -math.inf  # when the last request would be due if none might come early
         self._next_slow = self._next_acknowledgement = -math.inf
         self._refused_share = 0.0  # of the last responses
