@@ -23,7 +23,7 @@ from benchmarks.harness import Report, alternate, command_line, parse, percentil
 from discordianai.dispatch.budget import BudgetOptions, RateWindow
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
-from discordianai.dispatch.fair_queue import KeyedFifoLimiter, Ticket
+from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter, Ticket
 from discordianai.option import Live
 from discordianai.providers.errors import ProviderError
 from discordianai.records import ChatRequest, Role, Turn

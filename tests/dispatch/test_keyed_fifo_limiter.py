@@ -5,7 +5,7 @@ import trio.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from discordianai.dispatch.fair_queue import KeyedFifoLimiter, Ticket
+from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter, Ticket
 from tests.examples import examples
 
 

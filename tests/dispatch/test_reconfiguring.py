@@ -8,7 +8,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from discordianai.dispatch.budget import BudgetOptions, RateWindow
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
-from discordianai.dispatch.fair_queue import KeyedFifoLimiter
+from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter
 from discordianai.option import Live
 from discordianai.records import ChatRequest, Role, Turn
 from tests.doubles.provider import FakeProvider, Step

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import trio
 
-from discordianai.discord.messages.port import Body, File, MessageError, MessagesBusy, MessagesClosed
+from discordianai.discord.messages.port import Body, File, MessageError, MessageGone, MessagesBusy
 
 
 class FakeMessages:
@@ -60,7 +60,7 @@ class FakeMessages:
         if self.failures:
             raise self.failures.pop(0)
         if message_id in self.gone:
-            raise MessagesClosed("it is gone")
+            raise MessageGone("it is gone")
         self.contents[message_id] = body.get("content", self.contents.get(message_id, ""))
         self.bodies.append(body)
         self.history.append((trio.current_time(), message_id, self.contents[message_id]))

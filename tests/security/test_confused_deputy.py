@@ -306,7 +306,7 @@ def test_a_mention_gets_a_file_where_its_author_may_attach_one() -> None:
         assert isinstance(asked, AskQuestion)
         limited = PostingRights().limited(asked)
         assert isinstance(limited, AskQuestion)
-        assert (limited.draft.files, limited.draft.private) == (may, False)
+        assert (limited.draft.may_attach, limited.draft.private) == (may, False)
 
 
 def test_rights_that_change_are_noticed() -> None:

@@ -26,7 +26,7 @@ from discordianai.conversations.ledger import DailyLimitReached, Ledger
 from discordianai.conversations.pending_questions import FinishedAnswer, TurnId
 from discordianai.conversations.store import ClaimLost
 from discordianai.dispatch.dispatcher import QueuePosition
-from discordianai.dispatch.fair_queue import KeyedFifoLimiter, Ticket
+from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter, Ticket
 from discordianai.dispatch.options import DispatchOptions, UserRateOptions
 from discordianai.dispatch.refusals import BeyondDailyLimit
 from discordianai.dispatch.routing import Inquiry

@@ -20,8 +20,8 @@ def guild_cache() -> GuildCache:
 
 def test_a_thread_belongs_to_its_channel_and_that_to_its_category() -> None:
     assert guild_cache().lineage(30) == Lineage((30, 1, 20), complete=True)
-    assert guild_cache().owner_of(30) == 99
-    assert guild_cache().owner_of(1) is None
+    assert guild_cache().thread_opener_of(30) == 99
+    assert guild_cache().thread_opener_of(1) is None
 
 
 def test_what_an_event_says_of_its_channel_outranks_the_cache() -> None:

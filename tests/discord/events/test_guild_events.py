@@ -104,7 +104,7 @@ def test_it_knows_what_the_events_said(events: list[tuple[str, Json]]) -> None:
         assert len(known) == len(model.channels)
         for channel in CHANNELS + THREADS:
             assert known.parent_of(channel) == model.said(channel, "parent_id")
-            assert known.owner_of(channel) == model.said(channel, "owner_id")
+            assert known.thread_opener_of(channel) == model.said(channel, "owner_id")
         assert known.own_among(frozenset(ROLES), BOT_ID) == frozenset(model.own_roles)
     for guild in GUILDS:
         for channel in CHANNELS:

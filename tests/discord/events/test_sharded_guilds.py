@@ -37,12 +37,12 @@ def test_a_channel_is_found_on_whichever_shard_it_is() -> None:
     for guild_id in (1 << 22, 2 << 22):
         first = guild_id * 100
         assert known.lineage(first + 3) == Lineage((first + 3, first + 2, first + 1), complete=True)
-        assert (known.parent_of(first + 3), known.owner_of(first + 3)) == (first + 2, 7)
+        assert (known.parent_of(first + 3), known.thread_opener_of(first + 3)) == (first + 2, 7)
         assert known.own_among(frozenset({first + 9, 5}), 7) == {first + 9}
         assert known.file_rights.may_attach(Place(first + 2, guild_id), 1, ())
     assert known.lineage(8) == Lineage((8,))
     assert known.lineage(8, Lineage((9,), complete=True)) == Lineage((8, 9), complete=True)
-    assert (known.parent_of(8), known.owner_of(8)) == (None, None)
+    assert (known.parent_of(8), known.thread_opener_of(8)) == (None, None)
     assert not known.file_rights.may_attach(Place(8, 900), 1, ())
 
 

@@ -15,7 +15,7 @@ from discordianai.discord.messages.application_limits import PAGES_IN_A_ROW, App
 from discordianai.discord.messages.buckets import MOST_BUCKETS, OTHERS_WITHIN, Bucket, ChannelBuckets, Share
 from discordianai.discord.messages.direct_messages import DirectMessages
 from discordianai.discord.messages.fallbacks import FallbackMessages
-from discordianai.discord.messages.port import MessagesBusy, MessagesClosed, MessagesExpired
+from discordianai.discord.messages.port import MessageGone, MessagesBusy, MessagesExpired
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
 from discordianai.discord.messages.reply import open_reply
 from discordianai.discord.messages.reply_options import EditPace, ReplyOptions
@@ -483,7 +483,7 @@ async def test_a_code_that_is_written_as_text_is_one(
     code: object, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with Discord([(404, {}, {"code": code})]).api() as api:
-        with pytest.raises(MessagesClosed):
+        with pytest.raises(MessageGone):
             await ChannelMessages(api, 5, original=7).edit(None, {"content": "because"})
 
 

@@ -78,7 +78,7 @@ async def test_what_moved_to_the_channel_says_for_whom_it_is_whatever_is_refused
     heading = heading_for(question().person.id)
     channel = ChannelMessages(scene.api, HERE)
     gone = InteractionWebhook(scene.api, replace(question().address, token="gone"))
-    async with open_reply(gone, question(), ReplyOptions(EditPace(0.05), rest=channel)) as reply:
+    async with open_reply(gone, question(), ReplyOptions(EditPace(0.05), elsewhere=channel)) as reply:
         reply.write("What is forbidden here.")
         reply.close(AnswerEnd())
         await reply.finish()

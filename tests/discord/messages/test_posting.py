@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from discordianai.discord.messages import rest
-from discordianai.discord.messages.port import MessageError, MessagesBusy, MessagesClosed
+from discordianai.discord.messages.port import MessageError, MessagesBusy, MessagesExpired
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.records import ReplyAddress
@@ -89,7 +89,7 @@ async def test_an_edit_that_can_wait_is_tried_once_and_one_that_must_arrive_agai
 async def test_after_fifteen_minutes_nothing_can_be_written_and_no_token_is_told(scene: Scene) -> None:
     interaction, webhook = await scene.interaction()
     scene.discord.advance(15 * 60 + 1)
-    with pytest.raises(MessagesClosed) as caught:
+    with pytest.raises(MessagesExpired) as caught:
         await webhook.edit(None, {"content": "too late"})
     assert interaction.token not in repr(caught.value) + str(caught.value)
 

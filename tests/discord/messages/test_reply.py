@@ -22,9 +22,9 @@ from discordianai.discord.messages.port import (
     Body,
     File,
     MessageError,
+    MessageGone,
     MessageRefused,
     MessagesBusy,
-    MessagesClosed,
     MessagesExpired,
     NotPermitted,
     ThreadArchived,
@@ -188,7 +188,7 @@ async def test_a_failed_edit_is_made_good(autojump_clock: trio.testing.MockClock
 
 async def test_when_the_place_takes_no_more_the_end_says_so(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
-    messages.failures = [MessagesClosed("Discord answered 404, code 10008")]
+    messages.failures = [MessageGone("Discord answered 404, code 10008")]
     async with open_reply(messages, question(), options()) as reply:
         with pytest.raises(ReplyFailed, match="10008"):
             await end(reply, AnswerEnd(note="too late"))
@@ -199,7 +199,7 @@ async def test_who_deletes_the_message_stops_the_answer(autojump_clock: trio.tes
     async with open_reply(messages, question(), options()) as reply:
         reply.write("first")
         await trio.sleep(0.1)
-        messages.failures = [MessagesClosed("Discord answered 404, code 10008")]
+        messages.failures = [MessageGone("Discord answered 404, code 10008")]
         reply.write(" second")
         await trio.sleep(2)
         with pytest.raises(ReplyFailed, match="10008"):
@@ -393,7 +393,9 @@ async def test_an_answer_that_was_left_is_shown_in_the_messages_that_are_there(
     async def note_further(message_id: int, text: str) -> None:
         noted.append(message_id)
 
-    async with open_reply(messages, question(), options(note_further=note_further, left=left)) as reply:
+    async with open_reply(
+        messages, question(), options(note_further=note_further, earlier_ids=left)
+    ) as reply:
         for number in range(words):
             reply.write(f"word{number} ")
             await trio.sleep(0.01)
@@ -408,7 +410,7 @@ async def test_a_left_message_that_somebody_removed_is_replaced(
 ) -> None:
     messages = FakeMessages()
     messages.gone = {71}
-    async with open_reply(messages, question(), options(left=(71, 72))) as reply:
+    async with open_reply(messages, question(), options(earlier_ids=(71, 72))) as reply:
         reply.write("word " * 500)
         await end(reply)
     assert list(messages.contents) == [None, 72]
@@ -567,7 +569,9 @@ async def test_an_answer_is_there_although_its_former_messages_cannot_be_removed
 
     messages = FakeMessages()
     messages.no_removal = error
-    async with open_reply(messages, question(), options(max_messages=2, left=(1, 2), tell=tell)) as reply:
+    async with open_reply(
+        messages, question(), options(max_messages=2, earlier_ids=(1, 2), tell=tell)
+    ) as reply:
         for number in range(1000):
             reply.write(f"word{number} ")
             await trio.sleep(0.01)
@@ -622,7 +626,7 @@ async def test_what_no_webhook_takes_for_two_minutes_goes_to_the_channel(
 ) -> None:
     """Where only interactions are in trouble."""
     messages, channel = Away(math.inf), FakeMessages()
-    async with open_reply(messages, question(), options(rest=channel, tell=messages.tell)) as reply:
+    async with open_reply(messages, question(), options(elsewhere=channel, tell=messages.tell)) as reply:
         reply.write("because")
         await trio.sleep(1)
         reply.write(" of that")
@@ -710,7 +714,7 @@ async def test_what_an_ended_interaction_does_not_take_goes_to_the_channel(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     messages, channel = FakeMessages(), FakeMessages()
-    async with open_reply(messages, question(), options(rest=channel)) as reply:
+    async with open_reply(messages, question(), options(elsewhere=channel)) as reply:
         reply.write("the beginning")
         await trio.sleep(5)
         messages.failures = [MessagesExpired("15 minutes")] * 9
@@ -726,7 +730,7 @@ async def test_the_last_edit_of_an_ended_interaction_goes_to_the_channel_too(
 ) -> None:
     messages, channel = FakeMessages(), FakeMessages()
     messages.failures = [MessagesExpired("15 minutes")] * 9
-    async with open_reply(messages, question(), options(rest=channel)) as reply:
+    async with open_reply(messages, question(), options(elsewhere=channel)) as reply:
         reply.write("all of it")
         await end(reply)
     assert channel.contents == {None: f"{FOR_THE_PERSON}all of it"}
@@ -737,7 +741,7 @@ async def test_an_answer_in_the_channel_says_for_whom_it_is_before_its_first_wor
 ) -> None:
     messages, channel = FakeMessages(), FakeMessages()
     messages.failures = [MessagesExpired("15 minutes")] * 9
-    async with open_reply(messages, question(), options(rest=channel, max_messages=1)) as reply:
+    async with open_reply(messages, question(), options(elsewhere=channel, max_messages=1)) as reply:
         reply.say("Searching the web")
         await trio.sleep(2)
         assert channel.contents == {None: f"{FOR_THE_PERSON}-# Searching the web"}
@@ -805,7 +809,7 @@ async def test_an_answer_in_an_archived_thread_moves_to_where_writing_opens_that
 ) -> None:
     """An interaction's webhook cannot. What stays where it was cannot be stopped any more."""
     messages, channel = FakeMessages(), FakeMessages()
-    async with open_reply(messages, question(), options(rest=channel)) as reply:
+    async with open_reply(messages, question(), options(elsewhere=channel)) as reply:
         reply.write("the beginning")
         await trio.sleep(5)
         assert labels(messages.bodies[-1]) == ["Stop"]

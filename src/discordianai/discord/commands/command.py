@@ -35,7 +35,8 @@ class QuestionDraft:
 
     `provider` is the name of who is to answer; with `search`, the live web is wanted.
     What was not `typed` just now may be longer: it may have the text of a file in it. One that `continues`
-    the last answer means nothing without it. `note` is to be said below the answer, which may have `files`.
+    the last answer means nothing without it. `note` is to be said below the answer, where the bot
+    may not attach files unless `may_attach`.
     """
 
     text: str
@@ -50,7 +51,7 @@ class QuestionDraft:
     quotation: Quotation | None = None
     continues: bool = False
     note: str = ""
-    files: bool = True
+    may_attach: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from discordianai.discord.options import BotOptions
 MOST_GUILDS = 100
 """Servers that are searched for commands of earlier starts; Discord lists up to 200 at once."""
 
-Declaration = dict[str, Any]
+CommandJson = dict[str, Any]
 """A command as Discord's API writes it."""
 
 KINDS = {
@@ -51,7 +51,7 @@ BOTH_INSTALLS: list[IntegrationType | int] = [
 """In servers, in direct messages, and wherever people use the bot as an app of their own."""
 
 
-def declaration(command: Command, offer: Offer, scope: int = GLOBAL_SCOPE) -> Declaration:
+def declaration(command: Command, offer: Offer, scope: int = GLOBAL_SCOPE) -> CommandJson:
     """A command as Discord wants it, for everybody or for one server."""
     made: SlashCommand | ContextMenu
     if command.kind is CommandKind.MESSAGE:
@@ -148,7 +148,7 @@ class _Registration:
             ids = [snowflake(guild, "id") for guild in told[:MOST_GUILDS]]
         return tuple(guild_id for guild_id in ids if guild_id not in self._guild_ids)
 
-    def _wanted(self, scope: int) -> list[Declaration]:
+    def _wanted(self, scope: int) -> list[CommandJson]:
         if scope == GLOBAL_SCOPE:
             commands = [c for c in self._offered.commands if c.own_data or not self._guild_ids]
         else:
@@ -159,7 +159,7 @@ class _Registration:
         wanted = {(command["name"], command.get("type", 1)): command for command in self._wanted(scope)}
         told = await self._http.get_application_commands(self._application_id, scope)
         with _readable():
-            present: dict[tuple[str, int], Declaration] = {
+            present: dict[tuple[str, int], CommandJson] = {
                 (command["name"], command["type"]): dict(command) for command in told
             }
             return wanted.keys() != present.keys() or any(

@@ -82,7 +82,7 @@ class GuildCache:
         channel = self._channels.get(channel_id)
         return channel.parent_id if channel else None
 
-    def owner_of(self, channel_id: int) -> int | None:
+    def thread_opener_of(self, channel_id: int) -> int | None:
         """Who opened a thread."""
         channel = self._channels.get(channel_id)
         return channel.owner_id if channel else None

@@ -37,8 +37,8 @@ class KnownGuilds(Protocol):
     def parent_of(self, channel_id: int) -> int | None:
         """See `GuildCache.parent_of`."""
 
-    def owner_of(self, channel_id: int) -> int | None:
-        """See `GuildCache.owner_of`."""
+    def thread_opener_of(self, channel_id: int) -> int | None:
+        """See `GuildCache.thread_opener_of`."""
 
 
 class ShardedGuilds:
@@ -83,9 +83,9 @@ class ShardedGuilds:
         """See `GuildCache.parent_of`."""
         return _first(cache.parent_of(channel_id) for cache in self._caches.values())
 
-    def owner_of(self, channel_id: int) -> int | None:
-        """See `GuildCache.owner_of`."""
-        return _first(cache.owner_of(channel_id) for cache in self._caches.values())
+    def thread_opener_of(self, channel_id: int) -> int | None:
+        """See `GuildCache.thread_opener_of`."""
+        return _first(cache.thread_opener_of(channel_id) for cache in self._caches.values())
 
 
 class _AnyRights:

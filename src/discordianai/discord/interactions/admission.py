@@ -82,7 +82,7 @@ class Admission:
             quotation=draft.quotation,
             in_thread=draft.in_thread,
             note=draft.note,
-            may_attach=draft.files,
+            may_attach=draft.may_attach,
             address=address_of(origin, private=draft.private, message_id=draft.message_id),
         )
 
@@ -100,10 +100,10 @@ class Admission:
             return NO_SEARCH
         if not draft.model:
             return None
-        owner = self._offer.provider_of(draft.model)
-        if owner is None:
+        of_provider = self._offer.provider_of(draft.model)
+        if of_provider is None:
             return "I don't have that model. `/ask` lists the available models as you type."
-        if provider is not None and owner != provider.name:
+        if provider is not None and of_provider != provider.name:
             return (
                 f"{draft.model} isn't one of {provider.label}'s models. Leave out the model or the provider."
             )

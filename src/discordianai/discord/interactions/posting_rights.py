@@ -59,7 +59,7 @@ class PostingRights:
         if draft.in_thread and not _may_open_thread(origin):
             draft = replace(draft, in_thread=False, note=NO_THREAD)
         if draft.message_id is None:  # of a message the router knows
-            draft = replace(draft, files=draft.private or origin.may(ATTACH_FILES))
+            draft = replace(draft, may_attach=draft.private or origin.may(ATTACH_FILES))
         return replace(asked, draft=draft)
 
     def note(self, origin: EventOrigin, draft: QuestionDraft) -> None:

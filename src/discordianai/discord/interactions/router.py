@@ -103,7 +103,7 @@ class InteractionRouter:
             return None
         if reason := self._refusal(message.origin):
             return Refuse(reason, RefusalCause.ACCESS, silent=place.guild_id is not None)
-        if self._guild_cache.owner_of(place.channel_id) is not None:  # only threads have one
+        if self._guild_cache.thread_opener_of(place.channel_id) is not None:  # only threads have one
             place = replace(place, parent_id=self._guild_cache.parent_of(place.channel_id))
         text = message.without_mentions(own_roles)
         if not VISIBLE.search(text):
@@ -115,7 +115,7 @@ class InteractionRouter:
         origin = message.origin
         files = self._guild_cache.file_rights.may_attach(place, origin.person.id, origin.role_ids)
         return AskQuestion(
-            replace(origin, place=place), replace(draft, files=files or place.guild_id is None)
+            replace(origin, place=place), replace(draft, may_attach=files or place.guild_id is None)
         )
 
     def _refusal(self, origin: EventOrigin) -> str | None:
@@ -140,7 +140,7 @@ class InteractionRouter:
             message.mentions_bot
             or message.replies_to(bot_id)
             or place.guild_id is None
-            or self._guild_cache.owner_of(place.channel_id) == bot_id
+            or self._guild_cache.thread_opener_of(place.channel_id) == bot_id
         )
 
     def _command(self, interaction: CommandInteraction) -> InteractionOutcome:

@@ -19,9 +19,8 @@ from discordianai.discord.messages.port import (
     Body,
     File,
     MessageError,
+    MessageGone,
     Messages,
-    MessagesClosed,
-    MessagesExpired,
 )
 from discordianai.discord.messages.reply_options import ReplyOptions
 from discordianai.text import well_formed
@@ -63,14 +62,14 @@ class AnswerMessages:
         options: ReplyOptions,
         *,
         private: bool,
-        left: tuple[int, ...] = (),
+        earlier_ids: tuple[int, ...] = (),
         heading: str = "",
         visible: bool = False,
     ) -> None:
         self._messages = FallbackMessages(messages)
         self._options = options
         self._private = private
-        self._left = deque(left)  # further messages of an earlier process
+        self._earlier_ids = deque(earlier_ids)  # further messages of an earlier process
         self._further: list[int] = []  # messages beside the original one
         self._shown = MessageLook()  # what the newest message shows
         self._next_edit = -math.inf  # of the newest message
@@ -119,7 +118,7 @@ class AnswerMessages:
         """Show this in a message that continues; its id is stored, with all that was `written` so far, before
         anything else is sent. Raises `MessageError`, and then nothing has changed.
         """
-        message_id = await self._edit_left(look)
+        message_id = await self._edit_earlier(look)
         if message_id is None:
             message_id = await self._messages.create(look.body(private=self._private))
             # It is there, so that it has to be known, even if this answer is being cancelled.
@@ -137,11 +136,11 @@ class AnswerMessages:
             await self._remove(self._further[-1])
             self._further.pop()
 
-    async def remove_left(self) -> None:
+    async def remove_earlier(self) -> None:
         """Remove the messages of an earlier process that this answer did not need."""
-        while self._left:
-            await self._remove(self._left[0])
-            self._left.popleft()
+        while self._earlier_ids:
+            await self._remove(self._earlier_ids[0])
+            self._earlier_ids.popleft()
 
     async def take_buttons_away(self) -> None:
         """Take them from the newest message, if Discord lets the bot."""
@@ -152,16 +151,14 @@ class AnswerMessages:
     def _in_an_interval(self) -> float:
         return trio.current_time() + self._options.pace.interval
 
-    async def _edit_left(self, look: MessageLook) -> int | None:
+    async def _edit_earlier(self, look: MessageLook) -> int | None:
         """Show this in the next message of an earlier process; its id, None where there is none."""
-        while self._left:
+        while self._earlier_ids:
             try:
-                await self._messages.edit(self._left[0], look.body(private=self._private))
-                return self._left.popleft()
-            except MessagesExpired:
-                raise
-            except MessagesClosed:
-                self._left.popleft()  # somebody has removed it
+                await self._messages.edit(self._earlier_ids[0], look.body(private=self._private))
+                return self._earlier_ids.popleft()
+            except MessageGone:
+                self._earlier_ids.popleft()
         return None
 
     async def _remove(self, message_id: int) -> None:

@@ -19,7 +19,7 @@ from discordianai.discord.events.discord_addresses import is_on_cdn
 from discordianai.discord.messages import file_kinds
 from discordianai.discord.messages.file_kinds import HEAD
 from discordianai.discord.options import BotOptions
-from discordianai.dispatch.fair_queue import KeyedFifoLimiter
+from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter
 from discordianai.option import Live
 from discordianai.records import Attachment, FileKind, FileLink, Question
 from discordianai.text import well_formed

@@ -23,7 +23,7 @@ from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages import failure_notice
 from discordianai.discord.messages.attachments import AttachmentReader, Unreadable
 from discordianai.discord.messages.direct_messages import DirectMessages
-from discordianai.discord.messages.port import MessageError, MessageRefused, Messages, MessagesClosed
+from discordianai.discord.messages.port import AnsweredElsewhere, MessageError, MessageRefused, Messages
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
 from discordianai.discord.messages.reply import (
     DiscordReply,
@@ -63,15 +63,15 @@ GUEST_NO_THREAD = (
 
 @dataclass(frozen=True, slots=True)
 class _Destination:
-    """Where an answer is written. `left` are the further messages that are there already.
+    """Where an answer is written. `earlier_ids` are the further messages that are there already.
 
-    `channel` shows that the bot is writing; `rest` takes over when `messages` accepts no more.
+    `channel` shows that the bot is writing; `elsewhere` takes over when `messages` accepts no more.
     """
 
     messages: Messages
-    left: tuple[int, ...] = ()
+    earlier_ids: tuple[int, ...] = ()
     channel: ChannelMessages | None = None
-    rest: Messages | None = None
+    elsewhere: Messages | None = None
 
 
 class Deliveries:
@@ -143,6 +143,7 @@ class DiscordDelivery:
         address = self._question.address
         if address.message_id is not None:  # a channel takes messages at any time
             return True
+        # The time of an acknowledgement is by the system clock, as it stands now.
         if time.time() - address.acknowledged_at > VALID_FOR - RESERVE:
             return False
         try:
@@ -235,8 +236,8 @@ class DiscordDelivery:
             most_without_file=MOST_WITHOUT_FILE if as_member else MOST_AS_GUEST,
             tell=self._tell_elsewhere,
             note_further=self._note_further,
-            left=where.left,
-            rest=where.rest,
+            earlier_ids=where.earlier_ids,
+            elsewhere=where.elsewhere,
             can_search=self._shared.can_search,
             may_attach=self._question.may_attach,
             clock=self._shared.clock,
@@ -300,9 +301,10 @@ class DiscordDelivery:
             )
             return _Destination(channel, posted.further_ids, channel)
         # In the channel everybody reads it, and a guest cannot write there.
-        elsewhere = address.as_member and not address.private
-        rest = ChannelMessages(self._api, address.channel_id, person_id=person_id) if elsewhere else None
-        return _Destination(InteractionWebhook(self._api, address), posted.further_ids, rest=rest)
+        elsewhere = None
+        if address.as_member and not address.private:
+            elsewhere = ChannelMessages(self._api, address.channel_id, person_id=person_id)
+        return _Destination(InteractionWebhook(self._api, address), posted.further_ids, elsewhere=elsewhere)
 
     async def _open_thread(self) -> str:
         """Answer in the question's own thread from now on; return a note for the person if there is none."""
@@ -316,7 +318,7 @@ class DiscordDelivery:
             except MessageError as error:
                 self._log.info("thread not opened", reason=str(error))
                 return NO_THREAD
-            with suppress(MessagesClosed):  # the answer's end notices it again
+            with suppress(AnsweredElsewhere):  # the answer's end notices it again
                 await self._note(Posted(thread_id))
             await self._lead_to(thread_id)
         self._question = _in_thread(question, thread_id)
@@ -355,8 +357,8 @@ class DiscordDelivery:
         self._posted = posted
         try:
             await self._shared.journal.note_posted(self._question, posted, text)
-        except ClaimLost as error:  # as if somebody had removed the message: nothing is written any more
-            raise MessagesClosed(str(error)) from None
+        except ClaimLost as error:
+            raise AnsweredElsewhere(str(error)) from None
 
 
 def _thread_name(text: str) -> str:

@@ -37,7 +37,15 @@ class ThreadArchived(MessageRefused):
 
 
 class MessagesClosed(MessageError):
-    """The message is gone: somebody has removed it, and nobody can read it any more."""
+    """Nothing more is written into these messages."""
+
+
+class MessageGone(MessagesClosed):
+    """Somebody has removed the message: nobody can read it any more."""
+
+
+class AnsweredElsewhere(MessagesClosed):
+    """Another process has taken the question over, and writes its answer into the same messages."""
 
 
 class ChannelGone(MessagesClosed):

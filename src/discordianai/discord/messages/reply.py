@@ -27,8 +27,10 @@ from discordianai.discord.messages.answer_messages import AnswerMessages, Messag
 from discordianai.discord.messages.application_limits import ApplicationHeld
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.messages.port import (
+    AnsweredElsewhere,
     File,
     MessageError,
+    MessageGone,
     MessageRefused,
     Messages,
     MessagesBusy,
@@ -62,9 +64,9 @@ class DiscordReply:
     def __init__(self, messages: Messages, question: Question, options: ReplyOptions) -> None:
         self._question = question
         self._options = options
-        self._place = self._messages_in(messages, left=options.left)
-        self._rest = options.rest
-        self._most = options.most
+        self._place = self._messages_in(messages, earlier_ids=options.earlier_ids)
+        self._elsewhere = options.elsewhere
+        self._message_limit = options.message_limit
         self._references = References()
         self._links = MaskedLinks()
         self._citations: Citations = ()
@@ -76,7 +78,7 @@ class DiscordReply:
         self._status = ReplyStatus(options.clock)
         self._too_long = False
         self._file_refused = not options.may_attach
-        self._no_further = False  # Discord takes no further message
+        self._no_more_messages = False  # Discord takes no further message
         self._news = trio.Event()
         self._writing = trio.Lock()
         self._gone: MessagesClosed | None = None
@@ -172,8 +174,11 @@ class DiscordReply:
                 await self._end(last)
         except MessageError as error:
             if isinstance(error, NotPermitted):  # what was left out for it may be shown later
-                self._no_further = self._too_long = False
-                self._file_refused, self._most = not self._options.may_attach, self._options.most
+                self._no_more_messages = self._too_long = False
+                self._file_refused, self._message_limit = (
+                    not self._options.may_attach,
+                    self._options.message_limit,
+                )
             if isinstance(error, MessageRefused):  # its text may stay, but there is nothing to be stopped
                 await self._place.take_buttons_away()
             return error
@@ -181,7 +186,7 @@ class DiscordReply:
 
     async def _tell_of(self, error: MessageError) -> bool | None:
         """Say elsewhere, once, that the answer has no last words here; None where Discord takes nothing."""
-        if self._told or type(error) is MessagesClosed:  # somebody has removed its message
+        if self._told or isinstance(error, MessageGone | AnsweredElsewhere):  # nobody misses them here
             return False
         told = await self._options.tell(REFUSED if isinstance(error, MessageRefused) else NOT_SHOWN)
         self._told = told is not None
@@ -197,19 +202,19 @@ class DiscordReply:
                     if isinstance(error, ApplicationHeld):  # messages would wait for as long again
                         raise
                     self._file_refused, self._too_long = True, False
-                    self._most = max(self._most, self._options.most_without_file)
+                    self._message_limit = max(self._message_limit, self._options.most_without_file)
                     await self._end(last)  # in messages, up to their limit
                     return
             elif self._too_long:
                 await self._end_incomplete(last)
             else:
                 await self._place.show(MessageLook(cut(str(self._tail))[0], last), until_taken=True)
-            await self._place.remove_left()
+            await self._place.remove_earlier()
         except MessagesExpired:
             self._go_elsewhere()
             await self._end(last)
         except (ThreadArchived, MessagesBusy) as error:  # a webhook's; the bot may be able to write there
-            if self._rest is None or isinstance(error, ApplicationHeld):
+            if self._elsewhere is None or isinstance(error, ApplicationHeld):
                 raise
             before = self._place
             self._go_elsewhere()
@@ -245,7 +250,7 @@ class DiscordReply:
                     await self._show_full_messages()
                     await self._show_newest()
             except MessagesExpired as error:
-                if self._rest is None:
+                if self._elsewhere is None:
                     await self._give_up(error)
                     return
                 self._go_elsewhere()
@@ -274,14 +279,14 @@ class DiscordReply:
     def _go_elsewhere(self) -> None:
         """Write what is not yet shown whole where the rest goes. Raises `MessagesExpired` if there is no such
         place."""
-        if self._rest is None:
+        if self._elsewhere is None:
             raise MessagesExpired("there is no other place for it")
         heading, visible = heading_for(self._question.person.id), self.visible
-        self._place = self._messages_in(self._rest, heading=heading, visible=visible)
-        self._rest = None
+        self._place = self._messages_in(self._elsewhere, heading=heading, visible=visible)
+        self._elsewhere = None
         self._tail = GrowingText(heading + str(self._tail))
-        if self._no_further:
-            self._no_further = self._too_long = False
+        if self._no_more_messages:
+            self._no_more_messages = self._too_long = False
         self._news.set()
 
     async def _show_full_messages(self, last: tuple[Button, ...] | None = None) -> None:
@@ -291,7 +296,7 @@ class DiscordReply:
         while not self._too_long and (full := full_message(tail := str(self._tail), ended=ended)):
             part, rest = full
             await self._place.show(MessageLook(part), until_taken=True)
-            if self._no_further or self._place.count >= self._most:
+            if self._no_more_messages or self._place.count >= self._message_limit:
                 self._too_long = True
                 return
             meanwhile = str(self._tail)
@@ -301,7 +306,7 @@ class DiscordReply:
             try:
                 await self._place.open_next(look, str(self._written))
             except MessageRefused:
-                self._no_further = self._too_long = True
+                self._no_more_messages = self._too_long = True
                 return
             # Without a checkpoint since the message was there: a cancel leaves both or none.
             self._tail = GrowingText(rest + str(self._tail)[len(tail) :])
@@ -336,11 +341,21 @@ class DiscordReply:
         await self._place.show(MessageLook(f"{part}\n\n{small}", last), until_taken=True)
 
     def _messages_in(
-        self, messages: Messages, *, left: tuple[int, ...] = (), heading: str = "", visible: bool = False
+        self,
+        messages: Messages,
+        *,
+        earlier_ids: tuple[int, ...] = (),
+        heading: str = "",
+        visible: bool = False,
     ) -> AnswerMessages:
         private = self._question.address.private
         return AnswerMessages(
-            messages, self._options, private=private, left=left, heading=heading, visible=visible
+            messages,
+            self._options,
+            private=private,
+            earlier_ids=earlier_ids,
+            heading=heading,
+            visible=visible,
         )
 
 

@@ -73,28 +73,30 @@ async def _nobody(_words: str) -> bool | None:
 
 @dataclass(frozen=True, slots=True)
 class ReplyOptions:
-    """`pace` is shared by all replies; an answer of more than `max_messages` comes as a file.
-
-    `note_further` is told the id of each further message, and all that was written so far. `left` are the ids
-    of those that a former process has written, in order. `rest` takes what the place does not take any more.
-    `most_without_file` is for answers that come in messages because Discord takes no file; `tell` says a
-    sentence to the person where it takes nothing of an answer's end, and whether that was taken; None if
-    Discord can take nothing at the moment. Without `may_attach`, it is as if Discord took no files. `clock`
-    tells the time of day.
-    """
+    """How one answer is shown."""
 
     pace: EditPace
+    """Shared by all replies."""
     max_messages: int = 5
-    note_further: Callable[[int, str], Awaitable[None]] = _nowhere
-    left: tuple[int, ...] = ()
-    rest: Messages | None = None
-    can_search: bool = False
-    may_attach: bool = True
+    """An answer that needs more comes as a file."""
     most_without_file: int = MOST_WITHOUT_FILE
+    """Messages that it may have where Discord takes no file."""
+    may_attach: bool = True
+    """False: as if Discord took no files."""
+    note_further: Callable[[int, str], Awaitable[None]] = _nowhere
+    """Told the id of each further message, and all that was written so far."""
+    earlier_ids: tuple[int, ...] = ()
+    """Further messages that an earlier process has written, in order."""
+    elsewhere: Messages | None = None
+    """Takes the rest of the answer when its place takes nothing more."""
     tell: Callable[[str], Awaitable[bool | None]] = _nobody
+    """Says a sentence to the person where Discord takes nothing of an answer's end. Whether that was taken;
+    None if Discord can take nothing at the moment."""
+    can_search: bool = False
     clock: Callable[[], float] = time.time
+    """The time of day."""
 
     @property
-    def most(self) -> int:
+    def message_limit(self) -> int:
         """Messages that an answer may have from the beginning."""
         return self.max_messages if self.may_attach else max(self.max_messages, self.most_without_file)

@@ -30,9 +30,9 @@ from discordianai.discord.messages.port import (
     ContentRefused,
     File,
     MessageError,
+    MessageGone,
     MessageRefused,
     MessagesBusy,
-    MessagesClosed,
     MessagesExpired,
     NotPermitted,
     ThreadArchived,
@@ -285,7 +285,7 @@ def _error(method: str, response: httpx.Response, answer: Body | None, reason: s
     if code == UNKNOWN_CHANNEL:
         return ChannelGone(reason)
     if code == UNKNOWN_MESSAGE and method != "POST":  # nobody can have removed a new one
-        return MessagesClosed(reason)
+        return MessageGone(reason)
     if code == THREAD_ARCHIVED:
         return ThreadArchived(reason)
     if code in FILTERED:
