@@ -21,7 +21,8 @@ from discordianai.answering.recovery import Recovery
 from discordianai.answering.service import AnswerService
 from discordianai.answering.web_decisions import WebDecisions
 from discordianai.bot import Bot
-from discordianai.conversations.guilds import ChannelSettingsCache, GuildRetention
+from discordianai.conversations.channel_settings import ChannelSettingsCache
+from discordianai.conversations.guild_retention import GuildRetention
 from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.opening import open_store
 from discordianai.conversations.options import AccountingOptions
@@ -31,7 +32,7 @@ from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.commands.services import BotServices
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.gateway.sessions import GatewayParts
+from discordianai.discord.gateway.gateway_parts import GatewayParts
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.command_runner import CommandRunner

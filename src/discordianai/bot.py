@@ -8,7 +8,7 @@ import trio
 
 from discordianai.answering.journal import Journal
 from discordianai.answering.question_tasks import QuestionTasks
-from discordianai.conversations.guilds import GuildList, GuildRetention
+from discordianai.conversations.guild_retention import GuildList, GuildRetention
 from discordianai.conversations.store import ConversationStore
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.backend import TrioBackend

@@ -9,8 +9,8 @@ from discordianai.answering.open_questions import QuestionCounter
 from discordianai.answering.options import AssistantOptions
 from discordianai.answering.provider_chain import ProviderChain
 from discordianai.answering.service import AnswerService
+from discordianai.conversations.channel_settings import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.guilds import ChannelSettingsCache
 from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.options import AccountingOptions, ConversationOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions

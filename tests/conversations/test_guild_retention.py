@@ -4,8 +4,9 @@ import pytest
 import trio
 import trio.testing
 
-from discordianai.conversations import guilds
-from discordianai.conversations.guilds import ChannelSettingsCache, GuildList, GuildRetention
+from discordianai.conversations import guild_retention
+from discordianai.conversations.channel_settings import ChannelSettingsCache
+from discordianai.conversations.guild_retention import GuildList, GuildRetention
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.store import KeptInMemory, StoreError
 from discordianai.option import Live
@@ -33,7 +34,7 @@ async def test_only_a_complete_list_of_servers_says_that_the_others_were_left() 
 
 async def test_a_list_that_cannot_be_stored_is_stored_when_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
     """Discord sends no other, and the data of a server that nobody knows of would never be deleted."""
-    monkeypatch.setattr(guilds, "STORE_AGAIN_AFTER", 0.01)
+    monkeypatch.setattr(guild_retention, "STORE_AGAIN_AFTER", 0.01)
     store = MemoryStore()
     retention = GuildRetention(store, ChannelSettingsCache(store), Live(ConversationOptions()))
     async with trio.open_nursery() as nursery:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from discordianai.answering.journal import JournalResult
-from discordianai.conversations.guilds import GuildList
+from discordianai.conversations.guild_retention import GuildList
 from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.discord.interactions.outcomes import RefuseMessage, RunCommand
 from discordianai.records import Question

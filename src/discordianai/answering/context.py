@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 from discordianai.answering.options import AssistantOptions
 from discordianai.conversations import speakers
+from discordianai.conversations.channel_settings import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey, Scope
-from discordianai.conversations.guilds import ChannelSettingsCache
 from discordianai.conversations.options import ConversationOptions, ModelOptions
 from discordianai.conversations.pending_questions import QuestionAndAnswer
 from discordianai.conversations.store import ChannelSettings, ConversationStore

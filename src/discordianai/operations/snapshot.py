@@ -198,14 +198,6 @@ def from_json(text: str | bytes) -> Snapshot:
         raise _complaint(error) from None
 
 
-def from_document(document: Mapping[str, object]) -> Snapshot:
-    """The same from records that are dictionaries. Raises `NotASnapshot`."""
-    try:
-        return _adapter().validate_python(document)
-    except ValidationError as error:
-        raise _complaint(error) from None
-
-
 def _complaint(error: ValidationError) -> NotASnapshot:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(map(str, first["loc"])) or "the text"

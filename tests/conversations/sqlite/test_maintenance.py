@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from discordianai.conversations.channel_settings import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.guilds import ChannelSettingsCache
 from discordianai.conversations.operator_port import Selection
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.sqlite import backup, checkpoints, residues

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from discordianai.answering.context import ContextBuilder, ContextRules
 from discordianai.conversations.accounting import Limit
+from discordianai.conversations.channel_settings import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey, Scope
-from discordianai.conversations.guilds import ChannelSettingsCache
 from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.options import AccountingOptions, ConversationOptions
 from discordianai.conversations.sqlite.store import SqliteStore, open_store

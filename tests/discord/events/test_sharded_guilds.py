@@ -1,6 +1,6 @@
 """What each shard knows of servers is known to all, and kept apart where READY begins it anew."""
 
-from discordianai.conversations.guilds import GuildList
+from discordianai.conversations.guild_retention import GuildList
 from discordianai.discord.events.interaction import Lineage
 from discordianai.discord.events.sharded_guilds import ShardedGuilds
 from discordianai.records import Place

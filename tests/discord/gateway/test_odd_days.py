@@ -6,7 +6,7 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from discordianai.conversations.guilds import GuildList
+from discordianai.conversations.guild_retention import GuildList
 from discordianai.discord.gateway import identifies, session
 from discordianai.sandbox.discord import DiscordOptions, open_local_discord, person
 from discordianai.sandbox.discord.api_objects import CHANNELS, GUILD_ID, SUPPORT

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 import trio
 
-from discordianai.conversations.guilds import GuildList
+from discordianai.conversations.guild_retention import GuildList
 from discordianai.discord.gateway import identifies, session, sessions
 from discordianai.sandbox.discord import CHANNELS, DiscordOptions, LocalDiscord, open_local_discord, person
 from discordianai.sandbox.discord.api_objects import GUILD_ID

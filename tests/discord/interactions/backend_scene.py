@@ -11,7 +11,7 @@ from discordianai.answering.journal import Journal
 from discordianai.answering.open_questions import OpenQuestions, QuestionCounter
 from discordianai.answering.question_tasks import QuestionTasks
 from discordianai.answering.recovery import Recovery
-from discordianai.conversations.guilds import GuildList
+from discordianai.conversations.guild_retention import GuildList
 from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.discord.commands.services import Services
 from discordianai.discord.discord_statistics import DiscordCounter

@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from discordianai.answering.journal import JournalResult
-from discordianai.conversations.guilds import GuildList
+from discordianai.conversations.guild_retention import GuildList
 from discordianai.conversations.pending_questions import TurnId
 from discordianai.conversations.store import StoreError
 from discordianai.discord.commands.command import CommandReply, Invocation

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from discordianai.conversations.store import Health
 from discordianai.discord.audit_log import AlwaysRefused, AuditStatistics, RefusalCause
@@ -17,7 +18,7 @@ from discordianai.operations.advice import SettingChange, advise, as_markdown, a
 from discordianai.operations.advice.bot_rules import BOT_RULES
 from discordianai.operations.advice.provider_rules import PROVIDER_RULES
 from discordianai.operations.advice.recommendation import Use
-from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, from_document, from_json, to_json
+from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, from_json, to_json
 from tests.examples import examples
 from tests.operations.builders import HOUR, STARTED, latency, provider, well
 
@@ -485,7 +486,7 @@ def shaken(draw: st.DrawFn) -> Snapshot:
 
     document = asdict(draw(st.sampled_from([row[1] for row in TABLE])))
     document["settings"] = {key: float(value) for key, value in document["settings"].items()}
-    return from_document({key: shake(value) for key, value in document.items()})
+    return TypeAdapter(Snapshot).validate_python({key: shake(value) for key, value in document.items()})
 
 
 @given(st.from_type(Snapshot) | shaken(), st.none() | st.from_type(Snapshot) | shaken())

@@ -5,8 +5,8 @@ from typing import Protocol
 
 from discordianai.answering.context import ContextBuilder
 from discordianai.conversations.accounting import Limit, SpentOn
+from discordianai.conversations.channel_settings import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.guilds import ChannelSettingsCache
 from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.store import ChannelSettings, Removal, Store

@@ -8,7 +8,7 @@ such an event comes is not documented. So every shard's cache is asked.
 from collections.abc import Iterable
 from typing import Protocol
 
-from discordianai.conversations.guilds import GuildList
+from discordianai.conversations.guild_retention import GuildList
 from discordianai.discord.events.guild_cache import GuildCache
 from discordianai.discord.events.interaction import UNKNOWN, Lineage
 from discordianai.records import Place

@@ -35,7 +35,7 @@ from discordianai.guard import Guard
 from discordianai.repeated_warning import RepeatedWarning
 
 if TYPE_CHECKING:
-    from discordianai.discord.gateway.sessions import GatewayParts
+    from discordianai.discord.gateway.gateway_parts import GatewayParts
     from discordianai.discord.gateway.shard import Shard
 
 PLACES = (

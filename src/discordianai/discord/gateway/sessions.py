@@ -1,38 +1,21 @@
 """Runs the sessions of all shards on the listener's thread, and makes there what they share."""
 
 import gc
-from dataclasses import dataclass
 from functools import cache, partial
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from discordianai.discord.bridge import AsyncioThread
-from discordianai.discord.commands.registry import OfferedCommands
-from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.events.sharded_guilds import ShardedGuilds
+from discordianai.discord.gateway.gateway_parts import GatewayParts
 from discordianai.discord.gateway.shard import Shard
-from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import Backend
 from discordianai.discord.interactions.recent_events import RecentEvents
 from discordianai.discord.interactions.router import InteractionRouter
-from discordianai.discord.messages.rest import DiscordApi
-from discordianai.discord.options import BotOptions
 from discordianai.discord.shard_range import ShardRange
-from discordianai.option import Live
 
 if TYPE_CHECKING:
     from discordianai.discord.gateway.listener import SharedParts
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayParts:
-    """What the app gives to the gateway: its supervisor, and the sessions of all shards."""
-
-    options: Live[BotOptions]
-    commands: OfferedCommands
-    admission: Admission
-    api: DiscordApi
-    figures: DiscordCounter
 
 
 class Sessions:

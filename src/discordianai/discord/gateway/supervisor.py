@@ -15,13 +15,14 @@ import trio.lowlevel
 
 from discordianai.discord.bridge import open_asyncio_thread
 from discordianai.discord.gateway.backoff import Backoff
+from discordianai.discord.gateway.gateway_parts import GatewayParts
 from discordianai.discord.gateway.identifies import LEAST_GAP, LONGEST_GAP, Identifies, IdentifyPacer
 from discordianai.discord.gateway.session_limit import (
     GatewayUnavailable,
     ListenerRefused,
     ask_discord,
 )
-from discordianai.discord.gateway.sessions import GatewayParts, Sessions
+from discordianai.discord.gateway.sessions import Sessions
 from discordianai.discord.gateway.shard import Shard
 from discordianai.discord.interactions.backend import Backend
 from discordianai.discord.shard_range import ShardRange, all_of

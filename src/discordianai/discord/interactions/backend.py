@@ -10,7 +10,7 @@ import trio
 
 from discordianai.answering.journal import Journal, JournalResult
 from discordianai.answering.question_tasks import QuestionTasks
-from discordianai.conversations.guilds import GuildList
+from discordianai.conversations.guild_retention import GuildList
 from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.conversations.store import ConversationStore, StoreError
 from discordianai.discord.bridge import Stopping, TrioCaller
