@@ -408,6 +408,8 @@ async def test_all_that_a_question_has_is_there_after_a_restart(opener: Opener) 
         attachments=(Attachment("a.png", "https://cdn.example/a.png?x=1", 99, "image/png", True, 7.5),),
         quotation=Quotation("Ann:\n> all\0 of it", "> a part", own="mine"),
         in_thread=True,
+        from_form=True,
+        may_attach=False,
         person=replace(asked.person, name="An\0n"),
     )
     async with opener(OPTIONS) as store:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, Interaction, direct_messages, moderator, person
 from discordianai.sandbox.discord.message_parts import (
@@ -84,6 +85,22 @@ async def test_ask_about_this_shows_a_form_and_answers_what_is_written_there(sce
     assert "open for too long" in await refused(again)
     (given_back,) = again.messages[0].embeds
     assert given_back["description"] == "And again? " + "x" * 3989
+
+
+@played
+async def test_a_form_that_gets_no_answer_is_given_back(scene: Scene) -> None:
+    discord, user, words = scene.sandbox.discord, person(22), "Do they? " + "x" * 3991
+    before = scene.answered()
+    scene.sandbox.openai.misbehave(Fault(FaultKind.EMPTY))
+    used = use_menu(discord, "Ask about this", WORDS, user=user)
+    await used.wait_until(lambda i: bool(i.form))
+    sent = submit(discord, used, words)
+    assert "empty answer" in await answered(scene, sent, before)
+    await sent.wait_until(lambda i: len(i.messages) == 2)
+    note, given_back = sent.messages
+    assert not note.embeds
+    assert given_back.embeds[0]["description"] == words
+    assert given_back.flags & EPHEMERAL
 
 
 @played

@@ -15,6 +15,7 @@ from discordianai.answering.journal import Journal
 from discordianai.answering.open_questions import QuestionCounter
 from discordianai.conversations.pending_questions import NOTHING_POSTED, Posted
 from discordianai.conversations.store import ClaimLost
+from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages import direct_messages as direct_messages_module
 from discordianai.discord.messages import failure_notice, reply, rest
 from discordianai.discord.messages.attachments import AttachmentReader, Limits
@@ -24,6 +25,7 @@ from discordianai.discord.messages.reply import REFUSED
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
 from discordianai.option import Live
+from discordianai.providers.errors import Overloaded
 from discordianai.providers.port import SearchQuery
 from discordianai.records import Attachment, Person, Question
 from discordianai.sandbox.discord import (
@@ -37,7 +39,7 @@ from discordianai.sandbox.discord import (
 )
 from discordianai.sandbox.discord.api_objects import BOT_ID
 from tests.answering.builders import Scene as Answering
-from tests.doubles.provider import Step
+from tests.doubles.provider import OPENAI, Step
 
 DECLARED = [{"name": "ask", "description": "Ask it"}]
 LONG = "A sentence of some words, to be cut into messages.\n\n" * 640
@@ -396,6 +398,43 @@ async def test_what_is_added_to_an_answer_is_for_its_person_alone(scene: Scene) 
     ):
         assert not await deliver(replace(question, address=elsewhere), NOTHING_POSTED).follow_up("No.")
     assert scene.discord.channel_messages == []
+
+
+FORM = ("Do they spit? " * 280).strip()
+
+
+def given_back(interaction: Interaction) -> list[str]:
+    embeds = [(message, embed) for message in interaction.messages for embed in message.embeds]
+    assert all(message.flags & EPHEMERAL for message, _ in embeds)
+    return [embed["description"] for _, embed in embeds]
+
+
+@pytest.mark.parametrize("step", [Overloaded(OPENAI, "503"), " "], ids=["refused", "empty"])
+async def test_what_was_written_in_a_form_is_given_back_where_it_is_not_answered(
+    scene: Scene, step: Step
+) -> None:
+    """To the person alone: Discord shows it nowhere else."""
+    deliver, _ = scene.deliveries(step)
+    interaction, question = await scene.asked(from_form=True, text=FORM)
+    await deliver(question, NOTHING_POSTED).answer(None)
+    assert "(error " in interaction.text
+    assert given_back(interaction) == [FORM]
+
+
+async def test_what_was_written_in_a_form_is_given_back_after_a_bug(scene: Scene) -> None:
+    deliver, _ = scene.deliveries()
+    interaction, question = await scene.asked(from_form=True, text=FORM)
+    await deliver(question, NOTHING_POSTED).apologise("Something went wrong.")
+    assert "Something went wrong." in interaction.text
+    assert given_back(interaction) == [FORM]
+
+
+async def test_nothing_of_a_form_is_given_back_below_its_answer(scene: Scene) -> None:
+    deliver, _ = scene.deliveries("because", Overloaded(OPENAI, "503"))
+    interaction, question = await scene.asked(from_form=True, text=FORM)
+    await deliver(question, NOTHING_POSTED).answer(None)
+    assert "because" in interaction.text
+    assert given_back(interaction) == []
 
 
 async def test_a_late_word_has_nowhere_to_go_where_the_channel_is_closed(scene: Scene) -> None:

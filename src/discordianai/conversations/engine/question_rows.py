@@ -56,6 +56,7 @@ def _more(question: Question, clock: ClockReading) -> str:
         "in_thread": question.in_thread,
         "note": question.note,
         "no_files": not question.may_attach,
+        "from_form": question.from_form,
         "as_guest": not question.address.as_member,
         "clock": [clock.boot, clock.offset],
     }
@@ -143,6 +144,7 @@ def pending(
         in_thread=rest.get("in_thread", False),
         note=rest.get("note", ""),
         may_attach=not rest.get("no_files", False),
+        from_form=rest.get("from_form", False),
     )
     posted = _posted(message_ids, in_thread=question.in_thread, in_channel=address.message_id is not None)
     return PendingQuestion(question, posted, text, state == ANSWERED, starts)

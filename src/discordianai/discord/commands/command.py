@@ -35,8 +35,8 @@ class QuestionDraft:
 
     `provider` is the name of who is to answer; with `search`, the live web is wanted.
     What was not `typed` just now may be longer: it may have the text of a file in it. One that `continues`
-    the last answer means nothing without it. `note` is to be said below the answer, where the bot
-    may not attach files unless `may_attach`.
+    the last answer means nothing without it. `note` is to be said below the answer, which may come
+    as a file where the person `may_attach` one. Discord shows nowhere what was written in a form.
     """
 
     text: str
@@ -52,6 +52,7 @@ class QuestionDraft:
     continues: bool = False
     note: str = ""
     may_attach: bool = True
+    from_form: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ class Admission:
             in_thread=draft.in_thread,
             note=draft.note,
             may_attach=draft.may_attach,
+            from_form=draft.from_form,
             address=address_of(origin, private=draft.private, message_id=draft.message_id),
         )
 

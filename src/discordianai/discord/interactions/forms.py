@@ -13,8 +13,6 @@ TEXT_INPUT, PARAGRAPH = 4, 2
 LONGEST_FORM = 4000
 """Characters; an embed holds 4096."""
 
-FORM_TITLE = "You wrote"
-
 MOST_FORMS_EACH = 5
 """Discord shows one at a time, and does not say when one is closed."""
 
@@ -67,11 +65,6 @@ class OpenForms(Generic[About]):
         own.popitem(last=False)
         if not own:
             del self._forms[person_id]
-
-
-def given_back(form_text: str) -> dict[str, Any]:
-    """What was written into a form that is refused, for a message: its embed holds all of a form."""
-    return {"embeds": [{"title": FORM_TITLE, "description": form_text}]} if form_text.strip() else {}
 
 
 def modal(wanted: OpenModal) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.events.payload import Malformed, Payload, snowflake, text
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import JOURNAL_WITHIN, Backend
-from discordianai.discord.interactions.forms import given_back, modal
+from discordianai.discord.interactions.forms import modal
 from discordianai.discord.interactions.outcomes import (
     FAILED,
     AskQuestion,
@@ -38,6 +38,7 @@ from discordianai.discord.interactions.outcomes import (
 )
 from discordianai.discord.interactions.recent_events import RecentEvents
 from discordianai.discord.interactions.router import InteractionRouter
+from discordianai.discord.messages.failure_notice import given_back
 from discordianai.discord.messages.port import MessagesBusy
 from discordianai.guard import Guard
 from discordianai.records import Person, Place

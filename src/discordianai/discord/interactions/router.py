@@ -183,7 +183,8 @@ class InteractionRouter:
         if opened is None:
             return Refuse(OLD_MODAL)
         command, about = opened
-        return AskQuestion(interaction.origin, command.draft(about, interaction.origin.form_text))
+        draft = command.draft(about, interaction.origin.form_text)
+        return AskQuestion(interaction.origin, replace(draft, from_form=True))
 
     def _component(self, press: ComponentInteraction) -> InteractionOutcome:
         button = buttons.read(press.custom_id)

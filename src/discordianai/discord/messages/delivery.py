@@ -137,6 +137,7 @@ class DiscordDelivery:
                 nursery.cancel_scope.cancel()
         if self._unled_to is not None:
             await self._lead_to(self._unled_to)
+        await self._give_back_unless(reply.shows_text)
 
     async def is_open(self) -> bool:
         """See `Delivery.is_open`."""
@@ -195,6 +196,13 @@ class DiscordDelivery:
         else:
             shown, newest = bool(further_ids), further_ids[-1] if further_ids else None
         await self._tell_somewhere(words, shown=shown or self._posted.thread_id is not None, newest=newest)
+        await self._give_back_unless(shown)
+
+    async def _give_back_unless(self, answered: bool) -> None:
+        """The person wrote a form in vain: they should not have to write it again."""
+        question = self._question
+        if question.from_form and not answered:
+            await failure_notice.give_back(self._api, question.address, question.text)
 
     async def _read_and_answer(self, ticket: QuestionTicket, reply: DiscordReply, note: str) -> None:
         question, service = self._question, self._shared.answer_service

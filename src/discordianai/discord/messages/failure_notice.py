@@ -4,6 +4,7 @@ What can be told nowhere there is told in a direct message: see `direct_messages
 """
 
 import re
+from typing import Any
 
 import structlog
 import trio
@@ -88,6 +89,22 @@ async def follow_up(api: DiscordApi, address: ReplyAddress, words: str) -> bool:
     body = {"content": f"-# {words}", "flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
     with trio.move_on_after(within(api)):
         return bool(await _send(api, "POST", path, body))
+    return False
+
+
+FORM_TITLE = "You wrote"
+
+
+def given_back(form_text: str) -> dict[str, Any]:
+    """What was written into a form, for a message that says why there is no answer: an embed holds it all."""
+    return {"embeds": [{"title": FORM_TITLE, "description": form_text}]} if form_text.strip() else {}
+
+
+async def give_back(api: DiscordApi, address: ReplyAddress, form_text: str) -> bool:
+    """Send that to the person alone, below what is there; return whether Discord accepted it."""
+    body = {"flags": EPHEMERAL, "allowed_mentions": {"parse": []}, **given_back(form_text)}
+    with trio.move_on_after(within(api)):
+        return bool(await _send(api, "POST", f"{_webhook(address)}?wait=true", body))
     return False
 
 

@@ -101,7 +101,7 @@ class DiscordReply:
     @property
     def shows_text(self) -> bool:
         """Whether the person sees a part of the answer already."""
-        return self.visible and bool(self._written)
+        return self.visible and bool(str(self._written).strip())
 
     @property
     def newest(self) -> int | None:
