@@ -25,6 +25,7 @@ from discordianai.providers.errors import (
     Overloaded,
     ProviderError,
     RateLimited,
+    TimedOut,
 )
 from discordianai.providers.port import Event, TextDelta
 from discordianai.records import ChatRequest, Role, Turn
@@ -73,6 +74,16 @@ async def test_after_text_was_shown_nothing_is_repeated(autojump_clock: MockCloc
         with pytest.raises(ConnectionLost):
             await anext(chunks)
     assert len(provider.requests) == 1
+
+
+async def test_a_provider_that_falls_silent_before_the_deadline_has_failed(autojump_clock: MockClock) -> None:
+    """At the deadline it would be the question that has had too little time."""
+    began = trio.current_time()
+    provider = FakeProvider(["part", 5.0, TimedOut(OPENAI, "nothing came in time")])
+    asked = dispatcher(provider)
+    with pytest.raises(TimedOut, match="nothing came"):
+        await ask(asked, "ann", 20.0)
+    assert trio.current_time() < began + 20
 
 
 async def test_a_wait_that_one_request_is_told_of_holds_all(autojump_clock: MockClock) -> None:

@@ -35,10 +35,10 @@ class FakeDelivery:
             await self._tell("say late", words, text)
         return self._place.reachable
 
-    async def follow_up(self, words: str) -> bool:
+    async def follow_up(self, words: str, form_text: str = "") -> bool:
         """See `Delivery.follow_up`."""
         if self._place.reachable:
-            await self._tell("follow up", words)
+            await self._tell("follow up", words + form_text)
         return self._place.reachable
 
     async def apologise(self, words: str) -> None:

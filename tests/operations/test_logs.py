@@ -159,7 +159,6 @@ def test_in_the_journal_every_line_has_its_priority_those_of_a_traceback_too(
 
 SAY = """
 import structlog
-import discordianai
 from discordianai.operations import logs
 from discordianai.operations.options import LoggingOptions
 logs.configure(LoggingOptions())

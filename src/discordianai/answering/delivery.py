@@ -32,8 +32,11 @@ class Delivery(Protocol):
         False where nothing can be written there, or only the person was to read the answer.
         """
 
-    async def follow_up(self, words: str) -> bool:
-        """Add `words` to an answer, for the person alone; return whether that was possible."""
+    async def follow_up(self, words: str, form_text: str = "") -> bool:
+        """Add `words` to an answer, for the person alone; return whether that was possible.
+
+        `form_text` is what they wrote into a form, and get back.
+        """
 
     async def apologise(self, words: str) -> None:
         """End the answer with `words`, by separate requests; do nothing if it has already ended."""

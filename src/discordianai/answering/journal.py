@@ -71,7 +71,7 @@ class Journal:
             await self._store.note_posted(question.address.interaction_id, posted, text)
 
     async def answered(self, question: Question, answer: FinishedAnswer) -> TurnId | None:
-        """Store a complete answer; the id of its turn, if it has one and that is on the disk.
+        """Store what was answered; the id of its turn, if it has one and that is on the disk.
 
         Raises `ClaimLost`.
         """

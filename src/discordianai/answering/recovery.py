@@ -145,7 +145,8 @@ class Recovery:
         owed = self._owed.pop(person_id, [])
         while owed:
             asked_at, question = owed[0]
-            if not await delivery.follow_up(MISSED_EARLIER.format(ago=_ago(since_boot() - asked_at))):
+            words = MISSED_EARLIER.format(ago=_ago(since_boot() - asked_at))
+            if not await delivery.follow_up(words, question.text if question.from_form else ""):
                 self._owed.setdefault(person_id, []).extend(owed)
                 return
             del owed[0]

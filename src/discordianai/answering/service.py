@@ -112,8 +112,10 @@ class AnswerService:
         scope.cancel()
         return True
 
-    async def answer(self, question: Question, ticket: QuestionTicket, reply: Reply, note: str = "") -> None:
+    async def answer(self, question: Question, ticket: QuestionTicket, reply: Reply, note: str = "") -> bool:
         """Answer `question` into `reply` when its turn has come; `note` is to be said below.
+
+        False where another process has taken the question over, and answers it.
 
         Bugs propagate, and the caller tells the person. All other failures have been shown by then. A
         protected question that is cancelled stays pending, for the next process.
@@ -127,6 +129,7 @@ class AnswerService:
             await self._journal.finish(question)
         except ClaimLost as error:  # it shows the answer there: two would write over each other
             log.warning("answer given up", reason=str(error))
+            return False
         except Exception:
             raise
         except BaseException:  # cancelled, perhaps together with a bug
@@ -134,6 +137,7 @@ class AnswerService:
             with trio.move_on_after(LAST_WORDS_TIMEOUT, shield=True):
                 await _say_goodbye(reply, words, log)
             raise
+        return True
 
     async def _converse(
         self, question: Question, ticket: QuestionTicket, reply: Reply, note: str, log: FilteringBoundLogger

@@ -168,9 +168,9 @@ class Dispatcher:
     ) -> AsyncIterator[AsyncIterator[Event | QueuePosition]]:
         """The answer's events, as they come. The slot is held until the block is left, however it is left.
 
-        All waits end at `deadline`, on trio's clock; what is certain to take longer is refused at once. Where
-        `others` may answer instead, silence takes at most half of the time that is left.
-        Iterating raises the errors of `ChatProvider.stream` and of `refusals`.
+        All waits end at `deadline`, on trio's clock, those for further words by the provider; what is
+        certain to take longer is refused at once. Where `others` may answer instead, silence takes at most
+        half of the time that is left. Iterating raises the errors of `ChatProvider.stream` and of `refusals`.
         """
         async with aclosing(self._events(request, deadline, others=others)) as events:
             yield events

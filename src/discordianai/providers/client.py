@@ -305,6 +305,8 @@ class _Progress:
     @property
     def overdue(self) -> str:
         """See `Deadlines.overdue`."""
+        if trio.current_time() >= self._answer_deadline:
+            return "the answer was not complete in time"
         thinks = self._without_text_too_long_at <= self._silent_too_long_at
         return "no text in time" if thinks else "nothing came in time"
 

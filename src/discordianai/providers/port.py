@@ -93,8 +93,8 @@ class ChatProvider(Protocol):
         """The events of an answer to `request` as the provider sends them, `End` last.
 
         The request is sent when the first one is asked for. Leaving early makes the provider stop. Iterating
-        raises `ProviderError`: `TimedOut`, for one, where an answer that has begun is not complete by
-        `deadline`, on trio's clock.
+        raises `ProviderError`; it is `TimedOut` if an answer that has begun is not complete by `deadline`, on
+        trio's clock.
         """
 
 

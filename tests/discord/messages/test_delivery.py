@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from discordianai.answering.answer import STOPPED
 from discordianai.answering.journal import Journal
 from discordianai.answering.open_questions import QuestionCounter
-from discordianai.conversations.pending_questions import NOTHING_POSTED, Posted
+from discordianai.conversations.pending_questions import NOTHING_POSTED, FinishedAnswer, Posted, TurnId
 from discordianai.conversations.store import ClaimLost
 from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages import direct_messages as direct_messages_module
@@ -427,6 +427,36 @@ async def test_what_was_written_in_a_form_is_given_back_after_a_bug(scene: Scene
     await deliver(question, NOTHING_POSTED).apologise("Something went wrong.")
     assert "Something went wrong." in interaction.text
     assert given_back(interaction) == [FORM]
+
+
+async def test_a_form_is_not_given_back_where_everybody_would_read_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What follows while the bot is still seen to think takes that place, and is public."""
+    monkeypatch.setattr(rest, "ATTEMPTS", 1)
+    monkeypatch.setattr(rest, "LONGEST_TROUBLE", 0.0)
+    deliver, _ = scene.deliveries(Overloaded(OPENAI, "503"))
+    interaction, question = await scene.asked(from_form=True, text=FORM)
+    scene.discord.fail_next("/messages/@original", 503)
+    await deliver(question, NOTHING_POSTED).answer(None)
+    assert [message.loading for message in interaction.messages] == [True]
+    assert any("(error " in message.content for message in scene.discord.channel_messages)
+    assert given_back(interaction) == []
+
+
+@pytest.mark.parametrize("answer", [["because"], [Overloaded(OPENAI, "503")]], ids=["answered", "refused"])
+async def test_a_form_is_not_given_back_where_another_process_answers(
+    scene: Scene, answer: list[Step]
+) -> None:
+    deliver, answering = scene.deliveries(*answer)
+    interaction, question = await scene.asked(from_form=True, text=FORM)
+
+    async def taken(interaction_id: int, answer: FinishedAnswer) -> TurnId | None:
+        raise ClaimLost("another process has taken the question over, and answers it")
+
+    answering.store.answered = taken  # type: ignore[method-assign]  # as PostgreSQL's store says it
+    await deliver(question, NOTHING_POSTED).answer(None)
+    assert given_back(interaction) == []
 
 
 async def test_nothing_of_a_form_is_given_back_below_its_answer(scene: Scene) -> None:

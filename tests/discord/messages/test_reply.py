@@ -194,6 +194,23 @@ async def test_when_the_place_takes_no_more_the_end_says_so(autojump_clock: trio
             await end(reply, AnswerEnd(note="too late"))
 
 
+async def test_a_status_and_words_that_discord_has_not_taken_are_no_text(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, question(), options()) as reply:
+        reply.say("Waiting.")
+        await trio.sleep(1)
+        messages.failures = [MessagesBusy("503", 0.0)] * 100
+        reply.write("because")
+        await trio.sleep(1)
+        assert reply.visible
+        assert not reply.shows_text
+        messages.failures = []
+        await trio.sleep(5)
+        assert reply.shows_text
+
+
 async def test_who_deletes_the_message_stops_the_answer(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
     async with open_reply(messages, question(), options()) as reply:

@@ -59,7 +59,7 @@ UNLISTED_FOR = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class SharedParts:
-    """What the sessions of all shards share on this thread; `app` is what they were given."""
+    """What the sessions of all shards share on this thread. `app` comes from the rest of the bot."""
 
     app: "GatewayParts"
     router: InteractionRouter

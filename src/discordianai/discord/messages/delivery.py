@@ -23,6 +23,7 @@ from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages import failure_notice
 from discordianai.discord.messages.attachments import AttachmentReader, Unreadable
 from discordianai.discord.messages.direct_messages import DirectMessages
+from discordianai.discord.messages.failure_notice import given_back
 from discordianai.discord.messages.port import AnsweredElsewhere, MessageError, MessageRefused, Messages
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
 from discordianai.discord.messages.reply import (
@@ -116,6 +117,7 @@ class DiscordDelivery:
         self._posted = posted
         self._reply: DiscordReply | None = None
         self._ended = False
+        self._taken_over = False  # by another process
         self._unled_to: int | None = None  # the thread to which nothing leads in the channel
         self._log = structlog.get_logger("discordianai.discord.messages.delivery").bind(
             question=question.number
@@ -132,12 +134,13 @@ class DiscordDelivery:
                     self._reply = reply
                     if where.channel is not None:
                         nursery.start_soon(_show_typing, where.channel, reply)
-                    await self._read_and_answer(ticket, reply, note)
+                    ours = await self._read_and_answer(ticket, reply, note)
                     self._ended = True
                 nursery.cancel_scope.cancel()
         if self._unled_to is not None:
             await self._lead_to(self._unled_to)
-        await self._give_back_unless(reply.shows_text)
+        if ours and not self._taken_over and not reply.shows_text:
+            await failure_notice.give_form_back(self._api, self._question)
 
     async def is_open(self) -> bool:
         """See `Delivery.is_open`."""
@@ -173,13 +176,14 @@ class DiscordDelivery:
             await self._show_whole(text, _Destination(channel))
         return True
 
-    async def follow_up(self, words: str) -> bool:
+    async def follow_up(self, words: str, form_text: str = "") -> bool:
         """See `Delivery.follow_up`."""
         address = self._question.address
         if address.message_id is not None:  # everybody reads what comes in a channel
             return False
         try:
-            body = {"content": words, "flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
+            private = {"flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
+            body = {"content": words, **private, **given_back(form_text)}
             await InteractionWebhook(self._api, address).create(body)
         except MessageError as error:
             self._log.info("follow-up rejected", reason=str(error))
@@ -196,15 +200,11 @@ class DiscordDelivery:
         else:
             shown, newest = bool(further_ids), further_ids[-1] if further_ids else None
         await self._tell_somewhere(words, shown=shown or self._posted.thread_id is not None, newest=newest)
-        await self._give_back_unless(shown)
+        if not shown:
+            await failure_notice.give_form_back(self._api, self._question)
 
-    async def _give_back_unless(self, answered: bool) -> None:
-        """The person wrote a form in vain: they should not have to write it again."""
-        question = self._question
-        if question.from_form and not answered:
-            await failure_notice.give_back(self._api, question.address, question.text)
-
-    async def _read_and_answer(self, ticket: QuestionTicket, reply: DiscordReply, note: str) -> None:
+    async def _read_and_answer(self, ticket: QuestionTicket, reply: DiscordReply, note: str) -> bool:
+        """See `AnswerService.answer`."""
         question, service = self._question, self._shared.answer_service
         try:
             if question.attachments:
@@ -215,8 +215,8 @@ class DiscordDelivery:
         except Unreadable as error:
             ticket.close()
             await self._refuse(reply, str(error))
-            return
-        await service.answer(question, ticket, reply, note)
+            return True
+        return await service.answer(question, ticket, reply, note)
 
     async def _refuse(self, reply: DiscordReply, reason: str) -> None:
         reply.close(AnswerEnd(note=reason))
@@ -366,6 +366,7 @@ class DiscordDelivery:
         try:
             await self._shared.journal.note_posted(self._question, posted, text)
         except ClaimLost as error:
+            self._taken_over = True
             raise AnsweredElsewhere(str(error)) from None
 
 

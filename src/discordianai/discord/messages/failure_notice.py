@@ -13,9 +13,9 @@ from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages.buckets import Bucket
 from discordianai.discord.messages.fallbacks import WITHOUT_BUTTONS
 from discordianai.discord.messages.port import Body, MessageError, MessagesBusy
-from discordianai.discord.messages.posting import heading_for
+from discordianai.discord.messages.posting import InteractionWebhook, heading_for
 from discordianai.discord.messages.rest import DiscordApi, Endpoint
-from discordianai.records import ReplyAddress
+from discordianai.records import Question, ReplyAddress
 
 ATTEMPTS, PAUSE = 3, 1.0
 """Tries, and seconds between them."""
@@ -100,12 +100,25 @@ def given_back(form_text: str) -> dict[str, Any]:
     return {"embeds": [{"title": FORM_TITLE, "description": form_text}]} if form_text.strip() else {}
 
 
-async def give_back(api: DiscordApi, address: ReplyAddress, form_text: str) -> bool:
-    """Send that to the person alone, below what is there; return whether Discord accepted it."""
-    body = {"flags": EPHEMERAL, "allowed_mentions": {"parse": []}, **given_back(form_text)}
-    with trio.move_on_after(within(api)):
-        return bool(await _send(api, "POST", f"{_webhook(address)}?wait=true", body))
-    return False
+async def give_form_back(api: DiscordApi, question: Question) -> None:
+    """Send the text of a question that has no answer to the person alone, if it comes from a form.
+
+    Nobody should have to write it again, and others are not to read it.
+    """
+    if not question.from_form:
+        return
+    webhook, reason = InteractionWebhook(api, question.address), "Discord takes nothing"
+    with trio.move_on_after(WITHIN):
+        try:
+            if question.address.private or not await webhook.is_thinking():
+                private = {"flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
+                await webhook.create({**private, **given_back(question.text)})
+                return
+            reason = "everybody would read it"
+        except MessageError as error:
+            reason = str(error)
+    log = structlog.get_logger("discordianai.discord.messages.failure_notice")
+    log.info("form not given back", question=question.number, reason=reason)
 
 
 def within(api: DiscordApi, seconds: float = WITHIN) -> float:

@@ -31,6 +31,9 @@ TYPING_WITHIN = 1.0
 NONCE_BYTES = 12
 """In hexadecimal digits twice as many; Discord takes 25 characters."""
 
+LOADING = 1 << 7
+"""The flag of a message that shows that the bot is thinking."""
+
 PUBLIC_THREAD = 11
 """Discord's number for it."""
 
@@ -60,6 +63,17 @@ class InteractionWebhook:
         except MessagesClosed:
             return False
         return True
+
+    async def is_thinking(self) -> bool:
+        """Whether the bot is still seen to think: what is written then takes that place, and is as public.
+
+        Raises `MessageError`.
+        """
+        try:
+            original = await self._endpoint.insist("GET", "/messages/@original")
+        except MessagesClosed:
+            return False
+        return bool(int(original.get("flags") or 0) & LOADING)
 
     @property
     def free_at(self) -> float:

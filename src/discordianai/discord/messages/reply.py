@@ -76,6 +76,7 @@ class DiscordReply:
         self._below = ""  # the sources and the small print, once the answer is closed
         self._tail = GrowingText()  # what follows the messages that are full
         self._status = ReplyStatus(options.clock)
+        self._shows_text = False
         self._too_long = False
         self._file_refused = not options.may_attach
         self._no_more_messages = False  # Discord takes no further message
@@ -101,7 +102,7 @@ class DiscordReply:
     @property
     def shows_text(self) -> bool:
         """Whether the person sees a part of the answer already."""
-        return self.visible and bool(str(self._written).strip())
+        return self._shows_text
 
     @property
     def newest(self) -> int | None:
@@ -209,6 +210,7 @@ class DiscordReply:
                 await self._end_incomplete(last)
             else:
                 await self._place.show(MessageLook(cut(str(self._tail))[0], last), until_taken=True)
+            self._shows_text = bool(str(self._written).strip())
             await self._place.remove_earlier()
         except MessagesExpired:
             self._go_elsewhere()
@@ -296,6 +298,7 @@ class DiscordReply:
         while not self._too_long and (full := full_message(tail := str(self._tail), ended=ended)):
             part, rest = full
             await self._place.show(MessageLook(part), until_taken=True)
+            self._shows_text = True
             if self._no_more_messages or self._place.count >= self._message_limit:
                 self._too_long = True
                 return
@@ -322,6 +325,7 @@ class DiscordReply:
         text = "" if str(self._tail) == heading else cut(str(self._tail))[0]
         if shown := text or (status and heading + status):
             await self._place.show(MessageLook(shown, (self._stop,)), until_taken=False)
+            self._shows_text = self._shows_text or bool(text.strip())
         if not text:  # only a status: the first words need not wait as long as further ones
             self._place.edit_within(AFTER_STATUS)
 
