@@ -24,7 +24,7 @@ from discordianai.conversations.ledger import (
 )
 from discordianai.conversations.options import AccountingOptions, ModelOptions
 from discordianai.conversations.sqlite.store import open_store
-from discordianai.conversations.store import StoreError
+from discordianai.conversations.store import KeptInMemory, StoreError
 from discordianai.option import Live
 from discordianai.records import Usage
 from tests.conversations.builders import DATABASE, SLOW
@@ -227,6 +227,25 @@ async def test_a_store_that_hangs_does_not_keep_a_cancelled_question(
     assert trio.current_time() - began == LONGEST_SETTLING
 
 
+@pytest.mark.parametrize("trouble", ["kept", "slow"])
+async def test_each_charge_of_a_cancelled_question_reaches_a_store_in_trouble(
+    autojump_clock: trio.testing.MockClock, trouble: str
+) -> None:
+    reached: list[str] = []
+
+    class InTrouble(MemoryStore):
+        async def charge(self, charge: Charge, interaction_id: int | None = None) -> None:
+            reached.append(charge.model)
+            if trouble == "kept":
+                raise KeptInMemory("the disk is full")
+            await trio.sleep_forever()
+
+    ours = ledger(store=InTrouble())
+    charges = [ours.charge(ANN, None, "openai", model, ONE) for model in ("one", "two")]
+    await ours.settle(1, charges)
+    assert sorted(reached) == ["one", "two"]
+
+
 async def test_a_model_without_a_price_counts_in_tokens_and_is_named_once() -> None:
     """An operator is not to read the same line with each answer."""
     ours = ledger(person=Limit(money=0.01))
@@ -300,6 +319,7 @@ from discordianai.conversations.accounting import Limit
 from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.options import AccountingOptions
 from discordianai.conversations.sqlite.store import open_store
+from discordianai.conversations.store import KeptInMemory
 from discordianai.option import Live
 from tests.conversations.builders import SLOW
 from tests.conversations.test_ledger import A_CENT, ANN, ONE

@@ -18,7 +18,11 @@ from discordianai.option import Live
 from discordianai.providers.errors import (
     AuthenticationFailed,
     ConnectionLost,
+    EndpointNotFound,
+    MalformedAnswer,
+    ModelNotFound,
     Overloaded,
+    PermissionDenied,
     ProviderError,
     QuotaExhausted,
     RateLimited,
@@ -57,6 +61,10 @@ ENDS: list[tuple[list[Step], RequestOutcome]] = [
     ([AuthenticationFailed(OPENAI, "401")], RequestOutcome.AUTHENTICATION),
     ([QuotaExhausted(OPENAI, "429")], RequestOutcome.QUOTA),
     ([ToolsRefused(OPENAI, "400")], RequestOutcome.BAD_REQUEST),
+    ([ModelNotFound(OPENAI, "404")], RequestOutcome.MODEL_NOT_FOUND),
+    ([PermissionDenied(OPENAI, "403")], RequestOutcome.PERMISSION),
+    ([EndpointNotFound(OPENAI, "404")], RequestOutcome.ENDPOINT_NOT_FOUND),
+    ([MalformedAnswer(OPENAI, "not JSON")], RequestOutcome.MALFORMED),
     ([ProviderError(OPENAI, "?")], RequestOutcome.FAILED),
 ]
 

@@ -140,9 +140,14 @@ class Ledger:
 
     async def settle(self, interaction_id: int, charges: Iterable[Charge]) -> None:
         """Store a question's charges without an answer, even while the caller is being cancelled."""
-        with trio.move_on_after(LONGEST_SETTLING, shield=True), suppress(StoreError):  # in the store's health
-            for charge in charges:
-                await self._accounts.charge(charge, interaction_id)
+        with trio.move_on_after(LONGEST_SETTLING, shield=True):
+            async with trio.open_nursery() as nursery:  # one that waits must not keep the others from waiting
+                for charge in charges:
+                    nursery.start_soon(self._settle, charge, interaction_id)
+
+    async def _settle(self, charge: Charge, interaction_id: int) -> None:
+        with suppress(StoreError):  # in the store's health, and perhaps kept in memory
+            await self._accounts.charge(charge, interaction_id)
 
     @asynccontextmanager
     async def reserve(

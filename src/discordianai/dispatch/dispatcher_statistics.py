@@ -14,7 +14,11 @@ from discordianai.providers.errors import (
     AuthenticationFailed,
     BadRequest,
     ConnectionLost,
+    EndpointNotFound,
+    MalformedAnswer,
+    ModelNotFound,
     Overloaded,
+    PermissionDenied,
     ProviderError,
     QuotaExhausted,
     RateLimited,
@@ -44,6 +48,12 @@ class RequestOutcome(StrEnum):
     AUTHENTICATION = "authentication"
     QUOTA = "quota"
     BAD_REQUEST = "bad_request"
+    MODEL_NOT_FOUND = "model_not_found"
+    PERMISSION = "permission"
+    """The account may not do that, such as use the model."""
+    ENDPOINT_NOT_FOUND = "endpoint_not_found"
+    MALFORMED = "malformed"
+    """The answer could not be read."""
     STOPPED = "stopped"
     """It was cancelled."""
     FAILED = "failed"
@@ -59,6 +69,10 @@ _OUTCOMES: Mapping[type[ProviderError], RequestOutcome] = {
     AuthenticationFailed: RequestOutcome.AUTHENTICATION,
     QuotaExhausted: RequestOutcome.QUOTA,
     BadRequest: RequestOutcome.BAD_REQUEST,
+    ModelNotFound: RequestOutcome.MODEL_NOT_FOUND,
+    PermissionDenied: RequestOutcome.PERMISSION,
+    EndpointNotFound: RequestOutcome.ENDPOINT_NOT_FOUND,
+    MalformedAnswer: RequestOutcome.MALFORMED,
 }
 
 

@@ -450,6 +450,7 @@ async def test_a_form_is_not_given_back_where_another_process_answers(
 ) -> None:
     deliver, answering = scene.deliveries(*answer)
     interaction, question = await scene.asked(from_form=True, text=FORM)
+    question = replace(question, address=replace(question.address, private=True))
 
     async def taken(interaction_id: int, answer: FinishedAnswer) -> TurnId | None:
         raise ClaimLost("another process has taken the question over, and answers it")

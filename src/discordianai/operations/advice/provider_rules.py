@@ -63,14 +63,29 @@ def refused_for_good(use: Use) -> Iterator[Recommendation]:
             "Top it up on the provider's website.",
             urgent=True,
         )
+    if missing := use.ended(RequestOutcome.MODEL_NOT_FOUND, RequestOutcome.PERMISSION):
+        model = SettingChange(use.key("", "model"), use.figures.model, "one that the account may use")
+        yield Recommendation(
+            f"{label} does not give this account the model",
+            f"{missing:.0f} requests were refused for it.",
+            "Either the model is gone, or the account has no access to it.",
+            (model,),
+            urgent=True,
+        )
+    if lost := use.ended(RequestOutcome.ENDPOINT_NOT_FOUND):
+        yield Recommendation(
+            f"{label} has nothing at this address",
+            f"{lost:.0f} requests were answered with 404.",
+            f"Check {use.key('', 'base_url')} and {use.key('', 'dialect')}.",
+            urgent=True,
+        )
     refused = use.ended(RequestOutcome.BAD_REQUEST)
     if _often(refused, use, 0.05):
-        model = SettingChange(use.key("", "model"), use.figures.model, "one that the account may use")
         yield Recommendation(
             f"{label} rejects requests as invalid",
             f"{refused:.0f} of {use.ended():.0f} requests ({percent(refused, use.ended())}).",
-            "This account may not have the model, or its context may be smaller than context_tokens.",
-            (model,),
+            "The model's context may be smaller than context_tokens says, or the model may lack something"
+            " that is asked of it. The log has the provider's reasons.",
         )
 
 
