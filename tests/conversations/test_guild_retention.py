@@ -48,6 +48,22 @@ async def test_a_list_that_cannot_be_stored_is_stored_when_it_can(monkeypatch: p
         nursery.cancel_scope.cancel()
 
 
+async def test_of_many_lists_that_wait_the_newest_is_not_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guild_retention, "STORE_AGAIN_AFTER", 0.01)
+    store = MemoryStore()
+    store.failure = StoreError("the disk is full")
+    retention = GuildRetention(store, ChannelSettingsCache(store), Live(ConversationOptions()))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(retention.run)
+        for newest in range(1, 300):
+            retention.note(GuildList(frozenset({newest}), frozenset()))
+            await trio.testing.wait_all_tasks_blocked()
+        store.failure = None
+        await trio.sleep(0.1)
+        assert newest in await store.present()
+        nursery.cancel_scope.cancel()
+
+
 async def test_of_a_list_that_is_kept_in_memory_nothing_is_left_out() -> None:
     class Full(MemoryStore):
         async def joined(self, guild_id: int) -> None:

@@ -418,6 +418,25 @@ async def test_all_that_a_question_has_is_there_after_a_restart(opener: Opener) 
     assert left.question == asked
 
 
+@pytest.mark.parametrize("most_bytes", [0, 700, 2500, 10**6])
+async def test_an_export_that_is_cut_has_the_last_lines_of_the_whole_one(
+    opener: Opener, most_bytes: int
+) -> None:
+    async with opener(OPTIONS) as store:
+        for channel_id in (1, 2, 3):
+            for number in range(3):
+                key = ConversationKey(channel_id, 10)
+                await store.append(key, exchange(number, NOW), person_id=10, guild_id=7)
+        whole, complete = await store.export(10, 10**7)
+        cut, is_all = await store.export(10, most_bytes)
+    assert complete
+    assert len(cut) <= most_bytes
+    assert whole.endswith(cut)
+    assert is_all == (cut == whole)
+    longest = max(len(line) for line in whole.splitlines(keepends=True))
+    assert len(cut) > min(most_bytes, len(whole)) - longest - 1
+
+
 async def test_the_key_of_the_identifiers_is_made_once(opener: Opener) -> None:
     """People are told apart by it, today as yesterday; nobody could guess it, and it is about nobody."""
     async with opener(OPTIONS) as store:

@@ -206,6 +206,7 @@ def test_a_number_that_is_no_id_takes_no_id_with_it(tmp_path: Path) -> None:
         ("LOG_LEVEL = VERBOSE", "'DEBUG', 'INFO'"),
         ("MAX_HISTORY_PER_USER = -1", "at least 0"),
         ("REASONING_EFFORT = huge", "'minimal'"),
+        ("VERBOSITY = chatty", "'medium'"),
         ("ACTIVITY_TYPE = streaming", "'listening'"),
         ("BOT_PRESENCE = asleep", "'invisible'"),
         ("HEALTH_PORT = 80800", "at most 65535"),

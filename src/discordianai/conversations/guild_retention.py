@@ -68,8 +68,10 @@ class GuildRetention:
         """The bot is in these servers now."""
         try:
             self._news.send_nowait(guilds)
-        except trio.WouldBlock:
-            self._log.debug("server list skipped: a newer one follows")
+        except trio.WouldBlock:  # each list is complete: an older one can be missed best
+            self._heard.receive_nowait()
+            self._news.send_nowait(guilds)
+            self._log.debug("an older server list skipped")
 
     async def run(self) -> None:
         """Until cancelled."""

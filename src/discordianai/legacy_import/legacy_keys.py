@@ -128,6 +128,7 @@ RULES: Mapping[str, Rule] = {
     "OPENAI_API_URL": Rule(("providers.openai.base_url",), word),
     "GPT_MODEL": Rule(("providers.openai.model",), word),
     "REASONING_EFFORT": Rule(("providers.openai.reasoning_effort",), word),
+    "VERBOSITY": Rule(("providers.openai.verbosity",), word),
     "PERPLEXITY_API_URL": Rule(("providers.perplexity.base_url",), own_address),
     "PERPLEXITY_MODEL": Rule(("providers.perplexity.preset",), preset),
     "OUTPUT_TOKENS": Rule(
@@ -161,7 +162,6 @@ NO_COUNTERPART: Mapping[str, str] = {
     "LOOKBACK_MESSAGES_FOR_CONSISTENCY": "the provider is not chosen by earlier messages",
     "USER_LOCK_CLEANUP_INTERVAL": "there is nothing to clean up",
     "LOG_FILE": "the log goes to stderr: under systemd to the journal",
-    "VERBOSITY": "say in assistant.instructions how long answers should be",
     "GPT_TOKENS": "providers.openai.max_answer_tokens is near, but limits the answer alone",
     "OPENAI_TIMEOUT": "providers.openai.read_timeout is near, but counts between two pieces of an answer",
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 
 import structlog
 import trio
@@ -51,7 +51,8 @@ def _lines(snapshot: Snapshot) -> Iterator[tuple[str, Line]]:
 
 
 def _of_pool(pool: Statistics) -> Line:
-    return asdict(pool) | {"utilisation": round(pool.utilisation, 3)}
+    """Without the single connections, whose age is another one each time."""
+    return asdict(replace(pool, connections=())) | {"utilisation": round(pool.utilisation, 3)}
 
 
 def _of_dispatch(dispatch: DispatchStatistics) -> Line:

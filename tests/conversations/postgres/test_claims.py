@@ -21,6 +21,7 @@ from discordianai.conversations.postgres.connections import PostgresServer, oper
 from discordianai.conversations.postgres.processes_table import OwnRow
 from discordianai.conversations.postgres.purge import ServerPurge
 from discordianai.conversations.store import ChannelSettings, ClaimLost
+from discordianai.records import Role, Turn
 from discordianai.sandbox.tcp_relay import Passing, open_relay
 from tests.conversations.builders import ANN, NOW, answer, exchange, question
 from tests.conversations.postgres.scene import QUICK, opened
@@ -216,6 +217,33 @@ async def test_a_question_that_cannot_be_read_keeps_nobody_from_the_others_and_e
             assert await store.take_over() == ()
             await store.finish(4)
     assert [log["event"] for log in logs].count("a stored question is unreadable") == 3
+
+
+async def test_a_question_without_its_history_because_a_turn_is_unreadable_is_logged(
+    postgres_database: PostgresDatabase,
+) -> None:
+    async with opened(postgres_database) as store:
+        await store.append(ANN, exchange(1))
+        postgres_database.sql("UPDATE turns SET attachments = '{half'")
+        with capture_logs() as logs:
+            assert [await store.recent(ANN, 50) for _ in range(3)] == [()] * 3
+    warned = [log for log in logs if log["log_level"] == "warning"]
+    assert [(log["event"], log["reason"]) for log in warned] == [
+        ("question answered without its history", "a stored turn is unreadable")
+    ]
+
+
+async def test_an_export_reads_no_more_of_a_person_than_it_can_hold(
+    postgres_database: PostgresDatabase,
+) -> None:
+    async with opened(postgres_database) as store:
+        for channel_id in range(1, 6):
+            turns = (Turn(Role.USER, "x" * 10_000, NOW), Turn(Role.ASSISTANT, "y" * 10_000, NOW))
+            await store.append(ConversationKey(channel_id, 10), turns, person_id=10)
+    ((statement, values),) = turns_table.of_person(10, 25_000).statements
+    server = PostgresServer(postgres_database.url, SecretStr(postgres_database.password))
+    with operator_connection(server) as connection:
+        assert len(connection.execute(statement, values).fetchall()) == 3
 
 
 @pytest.mark.parametrize("by", ["the bot", "an operator", "an operator who wants everything gone"])

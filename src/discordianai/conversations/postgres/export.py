@@ -26,9 +26,9 @@ _SOURCES: Mapping[str, tuple[LiteralString, LiteralString]] = {
 """Where the lines of each kind come from, and their order."""
 
 
-def of_person(person_id: int) -> tuple[Batch, ...]:
-    """Reads that give the lines, one after the other. Turns come first."""
-    return turns_table.of_person(person_id), *beside_turns(person_id)
+def of_person(person_id: int, most_bytes: int) -> tuple[Batch, ...]:
+    """Reads that give the lines, one after the other. Turns come first; see `turns_table.of_person`."""
+    return turns_table.of_person(person_id, most_bytes), *beside_turns(person_id)
 
 
 def beside_turns(person_id: int) -> tuple[Batch, ...]:

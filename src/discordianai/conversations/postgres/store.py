@@ -50,6 +50,7 @@ from discordianai.conversations.store import (
     StoreStatistics,
 )
 from discordianai.records import Question, Turn
+from discordianai.repeated_warning import RepeatedWarning
 from discordianai.system_clock import ClockReading
 
 EXPORT_WITHIN = 20.0
@@ -75,6 +76,8 @@ class PostgresStore:
         self._claims: dict[int, int] = {}
         """By interaction, of the questions that were taken over; the others have `FIRST_CLAIM`."""
         self._taken: list[tuple[int, PendingQuestion]] = []
+        log = structlog.get_logger("discordianai.conversations.postgres.store")
+        self._unread = RepeatedWarning(log, "question answered without its history")
         self._fresh_key = secrets.token_bytes(IDENTIFIER_KEY_BYTES)
         self._note_change, self._changes = trio.open_memory_channel[None](1)
         self.maintenance = PostgresMaintenance(database, options.ttl, self._changed, pace, clock)
@@ -107,8 +110,9 @@ class PostgresStore:
         most = min(limit, self._options.max_turns)
         try:
             turns: list[Turn] = await self._database.read(turns_table.read(key, most))
-        except StoreError:
-            turns = []  # logged, and in `health`
+        except StoreError as error:
+            self._unread.note(str(error), reason=str(error))  # one of a few sentences of our own
+            turns = []
         for packed in self._database.writes.kept_turns(key):
             kept = packing.unpack(packed, self._options.max_turns)
             if turns[-len(kept) :] != kept:  # a late write may have been committed and not yet settled
@@ -137,7 +141,7 @@ class PostgresStore:
     async def export(self, person_id: int, most_bytes: int) -> tuple[bytes, bool]:
         """See `ConversationStore.export`."""
         lines: list[str] = []
-        for query in export.of_person(person_id):
+        for query in export.of_person(person_id, most_bytes):
             lines += await self._database.read(query, EXPORT_WITHIN)
         return newest_lines(lines, most_bytes)
 

@@ -137,11 +137,25 @@ def _said(rows: Sequence[Row]) -> StoredQuestion | None:
         raise StoreError("a stored turn is unreadable") from None
 
 
-def of_person(person_id: int) -> Batch:
-    """The turns of a person by conversation, oldest first, as `json_lines` takes them."""
-    statement = EXPORTED.format(condition="person_id = %(person_id)s")
+_LAST_OF_PERSON: LiteralString = """id IN (
+    SELECT id FROM (
+        SELECT id, octet_length(text) AS own, sum(octet_length(text)) OVER (
+            ORDER BY conversation_person_id DESC, conversation_channel_id DESC, private DESC, id DESC
+        ) AS with_later
+        FROM turns WHERE person_id = %(person_id)s
+    ) AS sized WHERE with_later - own <= %(most_bytes)s
+)"""
+"""Those that may be among the last so many bytes of an export, and one more where there are others."""
+
+
+def of_person(person_id: int, most_bytes: int) -> Batch:
+    """The turns of a person by conversation, oldest first, as `json_lines` takes them.
+
+    Of more than `most_bytes` of text, the last ones that exceed it.
+    """
+    statement = EXPORTED.format(condition=_LAST_OF_PERSON)
     return Batch(
-        ((statement, {"person_id": person_id}),),
+        ((statement, {"person_id": person_id, "most_bytes": most_bytes}),),
         lambda rows: [json_lines.line("turn", dict(zip(EXPORTED_KEYS, row, strict=True))) for row in rows],
     )
 
