@@ -299,7 +299,7 @@ class Question:
     that points at. `attachments` have not been read yet. Once they are, `images` and `files` go to a model as
     they are, and `file_text` as text, of which `file_excerpt` is kept; `readable_again` are the attachments
     of which `file_excerpt` has not all. `note` is for the person, below the answer; that comes as a file only
-    where the person `may_attach` one. Discord shows its text nowhere where it is `from_form`.
+    where the person `may_attach` one. Discord shows the text of one that came `from_form` nowhere.
     """
 
     number: int

@@ -51,15 +51,15 @@ class SteadyClock:
     def __call__(self) -> float:
         steady = self._steady()
         offset = self._system() - steady
-        jump = offset - self._offset
+        jump, jumped_at = offset - self._offset, self._jumped_at  # another thread may end a jump meanwhile
         if abs(jump) <= TOLERANCE:
             self._follow(offset)
         elif steady + self._offset < EARLIEST <= steady + offset:
             self._adopt(offset, jump)
-        elif self._jumped_at is None or abs(jump - self._jump) > TOLERANCE:
+        elif jumped_at is None or abs(jump - self._jump) > TOLERANCE:
             self._jumped_at, self._jump = steady, jump
             self._tell_of_jump(steady)
-        elif steady - self._jumped_at >= TAKEN_OVER_AFTER and self._may_adopt(steady + offset, jump):
+        elif steady - jumped_at >= TAKEN_OVER_AFTER and self._may_adopt(steady + offset, jump):
             self._adopt(offset, jump)
         return steady + self._offset
 

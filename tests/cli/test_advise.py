@@ -150,6 +150,13 @@ async def test_a_server_that_is_no_bot_is_said_to_be_none(capsys: pytest.Capture
     assert "not a snapshot of this version of the bot (process: Field required)" in capsys.readouterr().err
 
 
+def test_a_saved_response_cannot_be_looked_at_for_a_while(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["advise", "--file", str(tmp_path / "snapshot.json"), "--seconds", "5"]) == 1
+    assert "give only one" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", [b"", b"{}", b"\xff\xfe", b"x" * 200])
 def test_a_file_of_something_else_is_said_to_be_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: bytes

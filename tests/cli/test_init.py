@@ -480,7 +480,7 @@ async def test_bytes_that_are_no_text_are_asked_again(tmp_path: Path, authority:
             *person.services,
         )
     assert told.status == 0, told.screen
-    assert "no text in the encoding of this terminal" in told.screen
+    assert "isn't valid in this terminal's encoding" in told.screen
 
 
 def test_a_discord_that_is_not_reached_is_told_with_the_reason_and_what_helps(

@@ -184,7 +184,7 @@ async def test_a_server_that_is_left_is_forgotten_and_nothing_else(scene: Scene)
     await changed.wait_until(lambda i: "llama" in i.text)
     remove_bot(discord)
     with trio.fail_after(60):
-        while "a left server's data deleted" not in scene.log():  # noqa: ASYNC110  # a file
+        while "data of a server left deleted" not in scene.log():  # noqa: ASYNC110  # a file
             await trio.sleep(0.02)
     shown = await discord.invoke("export", user=ADMIN, channel=direct_messages(ADMIN))
     await shown.wait_until(lambda i: bool(i.messages and i.messages[0].files))

@@ -52,6 +52,8 @@ def _advise(options: argparse.Namespace) -> int:
 
     before = None
     try:
+        if options.file is not None and options.seconds is not None:
+            raise NoFigures("--seconds looks at a running bot, --file at a saved response: give only one")
         if options.file is not None:
             now = _read(options.file)
         else:

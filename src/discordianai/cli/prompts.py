@@ -46,7 +46,7 @@ class Prompts:
                 raise KeyboardInterrupt from None
             except UnicodeDecodeError:
                 self.say()
-                self.say("That is no text in the encoding of this terminal. Type or paste it again.")
+                self.say("That isn't valid in this terminal's encoding. Type or paste it again.")
 
     def choose(self, question: str, choices: Sequence[str], default: int = 0) -> int:
         """The index of one of the choices."""

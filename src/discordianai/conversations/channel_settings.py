@@ -19,11 +19,16 @@ class ChannelSettingsCache:
     def __init__(self, places: GuildRepository) -> None:
         self._places = places
         self._settings: dict[int, ChannelSettings] = {}
+        self._changes = 0
 
     async def open(self) -> None:
         """Read the settings, or read them again; they stay as they are if the store cannot be read."""
+        changes = -1
         with suppress(StoreError):  # logged, and in the store's health
-            self._settings = dict(await self._places.channels())
+            while changes != self._changes:  # what was set during a read may not be in it
+                changes = self._changes
+                settings = dict(await self._places.channels())
+            self._settings = settings
 
     async def run(self) -> None:
         """Read them again whenever an operator has removed something, until cancelled."""
@@ -46,6 +51,7 @@ class ChannelSettingsCache:
     async def set(self, place: Place, person_id: int, settings: ChannelSettings) -> None:
         """Set them for that channel alone. Raises `StoreError`, and changes nothing then."""
         await self._places.set_channel(place.channel_id, place.guild_id, person_id, settings)
+        self._changes += 1
         self._settings[place.channel_id] = settings
         if not settings:
             del self._settings[place.channel_id]

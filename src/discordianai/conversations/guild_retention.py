@@ -116,11 +116,11 @@ class GuildRetention:
                 try:
                     await self._drop_left()
                 except StoreError as error:
-                    self._log.warning("a left server's data could not be deleted", reason=str(error))
+                    self._log.warning("data of a server left could not be deleted", reason=str(error))
             await trio.sleep(LOOK_EVERY)
 
     async def _drop_left(self) -> None:
         for guild_id in await self._store.left_before(self._clock() - self._options.now.grace):
             removed = await self._store.drop_guild(guild_id)
             await self._channels.open()  # what was set for its channels is gone, too
-            self._log.info("a left server's data deleted", turns=removed.turns, erased=removed.erased)
+            self._log.info("data of a server left deleted", turns=removed.turns, erased=removed.erased)

@@ -34,7 +34,7 @@ Sums = Mapping[tuple[str, str], Spent]
 class DailyLimitReached(Exception):
     """A daily limit does not cover another answer; `whose` is `person` or `guild`.
 
-    What a person reads of it is said by `dispatch.refusals.BeyondDailyLimit`.
+    `dispatch.refusals.BeyondDailyLimit` has the text for people.
 
     If a limit in money is not yet used up, `most` is what the answer may cost, and `left` what remains, in
     words; otherwise both are empty.

@@ -86,7 +86,7 @@ def open_for_move(origin: Location, destination: Location) -> Iterator[tuple[Sou
     if isinstance(origin, Path) and isinstance(destination, Path):
         raise StoreError("both are files: copy the database with `discordianai backup FILE`")
     if isinstance(origin, DatabaseOnServer) and isinstance(destination, DatabaseOnServer):
-        raise StoreError("both are PostgreSQL databases: copy one as `discordianai backup FILE` tells")
+        raise StoreError("both are PostgreSQL databases: `discordianai backup FILE` says how to copy one")
     with postgres_client.needed_by("one of them"):
         from discordianai.conversations.postgres import move_ends as servers
         from discordianai.conversations.sqlite import move_ends as files

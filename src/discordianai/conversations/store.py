@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
 from discordianai.conversations.accounting import Accounts
-from discordianai.conversations.conversation_key import ConversationKey, Scope
+from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.pending_questions import PendingQuestions, StoredQuestion, TurnId
 from discordianai.metric import Latency, Metric
 from discordianai.records import Turn
@@ -58,20 +58,6 @@ class GuildRepository(Protocol):
 
         `ConversationStore.drop_guild` takes them out of this list.
         """
-
-
-__all__ = [
-    "ClaimLost",
-    "ConversationKey",
-    "ConversationStore",
-    "Health",
-    "KeptInMemory",
-    "Removal",
-    "Scope",
-    "Store",
-    "StoreError",
-    "StoreStatistics",
-]
 
 
 class StoreError(Exception):
@@ -153,9 +139,9 @@ class StoreStatistics:
 class Removal:
     """What was removed: how many turns, and whether its bytes are overwritten in the database's files.
 
-    Nobody is given it any more in any case. Where `erased` is False, somebody reads an older state, and it is
-    overwritten as soon as that has ended. It is None where the engine does not overwrite what it removes, but
-    uses the space again by and by.
+    In any case it is no longer shown to anybody. Where `erased` is False, somebody reads an older state, and
+    it is overwritten as soon as that has ended. It is None where the engine does not overwrite what it
+    removes, but uses the space again by and by.
     """
 
     turns: int

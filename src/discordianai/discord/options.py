@@ -58,7 +58,10 @@ class BotOptions:
     admin_user_ids: Annotated[Ids, Key("people who may always use it, and /status", live=True)] = ()
     direct_messages: Annotated[
         bool,
-        Key("whether people may ask in direct messages; false: nor as an app of their own", live=True),
+        Key(
+            "questions in direct messages; false also turns off use as an app of their own",
+            live=True,
+        ),
     ] = True
     guests: Annotated[
         bool,

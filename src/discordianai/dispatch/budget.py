@@ -89,7 +89,7 @@ class SlidingWindow:
         return 0.0
 
     def reserve(self, amount: float, at: float) -> Reservation:
-        """Count `amount` from `at` on; to be called when `wait` is 0."""
+        """Count `amount` from `at` on; to be called when `delay` is 0."""
         reservation = Reservation(at, amount)
         index = len(self._reservations)
         while index and self._reservations[index - 1].at > at:
@@ -251,7 +251,7 @@ class Budget:
         return max(*waits, self._burst.delay(1, now), self.pause_left(now))
 
     def wait_evenly(self, tokens: float, now: float) -> float:
-        """`wait` for somebody who was served in the last minute: past `FREE`, at an even pace.
+        """`delay` for somebody who was served in the last minute: past `FREE`, at an even pace.
 
         A burst that took the whole budget would make everybody wait until it is a minute old.
         """

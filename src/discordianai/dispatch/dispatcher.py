@@ -327,8 +327,8 @@ class Dispatcher:
     ) -> float | None:
         """Seconds; None where there is to be no other try.
 
-        Nor is there where one that takes as long as this one `took` would leave less than that to another
-        provider: a provider that stalls would take all of a question's time.
+        There is also none if a retry as long as this attempt (`took`) would leave another provider less time
+        than that: a provider that stalls would take all of a question's time.
         """
         now = trio.current_time()
         most = self._options.dispatch.max_attempts

@@ -1,6 +1,6 @@
 """Who is next among those with the same key: in order of arrival, so many at a time.
 
-A question waits in this way for its person's earlier questions, and for those of its conversation.
+This is how a question waits for its person's earlier ones, and for those of its conversation.
 """
 
 from collections import deque

@@ -159,7 +159,7 @@ def _remarks(snapshot: Snapshot) -> Iterator[str]:
         yield from _left_out(provider)
     refused = snapshot.application.invalid_recently
     if refused > SLOW_ABOVE:
-        yield f"Discord refused {refused} requests in ten minutes: messages slow down while it goes on"
+        yield f"Discord refused {refused} requests in ten minutes: messages are slowed down until this stops"
     yield from _missing_servers(snapshot)
     health = snapshot.health
     if health.slow:

@@ -11,7 +11,7 @@ from discordianai.records import Citation, Citations, Tool, ToolCall
 
 MOST_TEXT = 1_000_000
 """Characters of an answer: below the 10 MB of a file on Discord, whatever the script. The longest answers of
-today's models, of 128,000 tokens, have half of it."""
+today's models, of 128,000 tokens, are half as long."""
 
 MOST_SOURCES = 100
 LONGEST_URL = 2048

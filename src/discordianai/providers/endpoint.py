@@ -73,12 +73,6 @@ class ProviderEndpoint:
         except NotJson as error:
             raise MalformedAnswer(self._provider, f"the answer is not JSON: {error}") from None
 
-    async def get(self, path: str) -> Json:
-        """The small JSON object at `path`, perhaps that of an error. Raises `httpx.HTTPError`."""
-        url = f"{self._options.base_url}{path}"
-        async with self._client.stream("GET", url, headers=self._headers()) as response:
-            return await self.small(response)
-
     async def fetch(self, path: str) -> Json:
         """The JSON object at `path`, which may be as long as an answer, within the time of one read.
 
@@ -94,19 +88,6 @@ class ProviderEndpoint:
         except httpx.HTTPError as error:
             raise failures.from_httpx(self._provider, error) from error
         raise TimedOut(self._provider, "the answer was not complete in time")
-
-    async def small(self, response: httpx.Response) -> Json:
-        """A body such as an error's; empty where it is not a JSON object, too long, or not complete in time.
-
-        The status has to do then.
-        """
-        content = b""
-        try:
-            with trio.move_on_after(self._options.read_timeout):
-                content = await self._read(response, MOST_OF_AN_ERROR)
-            return parse(content)
-        except (NotJson, MalformedAnswer, httpx.HTTPError):
-            return {}  # the text or HTML of a proxy, for instance
 
     async def refusal(self, response: httpx.Response) -> Json:
         """The error in a response that is not a success; empty if it is not complete in time."""

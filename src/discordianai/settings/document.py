@@ -90,7 +90,7 @@ def _remedy(text: str, number: int) -> str:
     if any(quote in line for quote in "“”„‟‘’‚«»"):
         return 'it has typographic quotes: type " instead'
     if any(not sign.isprintable() or (sign.isspace() and sign != " ") for sign in line.strip("\r\t")):
-        return "it has a sign that cannot be seen, such as a no-break space: type the line anew"
+        return "it has an invisible character, such as a no-break space: type the line anew"
     if "\\" in line:
         return r"in double quotes a backslash is written twice, as in C:\\bot; in single quotes, once"
     if _BARE_TEXT.fullmatch(line):

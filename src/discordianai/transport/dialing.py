@@ -1,9 +1,9 @@
 """Opens connections: TCP, TLS and their protocol (ALPN), tunnels through a proxy, and how soon after a
 failure.
 
-It failed if it was refused, could not resolve its host, was closed or sent GOAWAY at once, allowed no streams
-or broke the protocol. Until a connection has brought a response, attempts are made one at a time, with
-exponential backoff and jitter.
+An attempt has failed if it was refused, could not resolve its host, was closed or sent GOAWAY at once,
+allowed no streams or broke the protocol. Until a connection has brought a response, attempts are made one at
+a time, with exponential backoff and jitter.
 """
 
 import math

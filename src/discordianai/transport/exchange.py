@@ -107,7 +107,7 @@ class Timeouts:
 
     @classmethod
     def of(cls, extensions: Mapping[str, object]) -> "Timeouts":
-        """Those that httpx sends along with a request; whatever else is there is left dedicated."""
+        """Those that httpx sends along with a request; anything else there is ignored."""
         given = extensions.get("timeout")
         if not isinstance(given, Mapping):
             return cls()

@@ -5,11 +5,11 @@ PING, SETTINGS, WINDOW_UPDATE, PRIORITY, empty DATA and the like cost the receiv
 in Envoy, they are weighed against progress: honest bursts, such as a PING for each DATA frame to measure
 bandwidth (Go, hyper), come with progress; a flood does not.
 
-By RFC 9113, 5.1.2, they stop counting at once. But a server that reads RST_STREAM and the next HEADERS
-together may not have closed the old stream when it sees the new one: lighttpd 1.4 then refuses the new
-stream, takes its DATA for an error, and closes the connection under all others. So where the server allows
-few streams, the slot of a reset stream is used again only once a PING sent after the reset, or a response to
-a later request, has come.
+By RFC 9113, 5.1.2, reset streams stop counting at once. But a server that reads RST_STREAM and the next
+HEADERS together may not have closed the old stream when it sees the new one: lighttpd 1.4 then refuses the
+new stream, takes its DATA for an error, and closes the connection under all others. So where the server
+allows few streams, the slot of a reset stream is used again only once a PING sent after the reset, or a
+response to a later request, has come.
 """
 
 from h2.errors import ErrorCodes

@@ -1,4 +1,4 @@
-"""What the log has of a database that fails, and fails again, or is slow."""
+"""Logs when the database fails, fails repeatedly, or is slow."""
 
 from collections import Counter
 

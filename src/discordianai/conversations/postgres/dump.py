@@ -14,7 +14,7 @@ def instructions(url: DatabaseUrl, target: Path) -> str:
     file, database = quote(str(target)), quote(url.text)
     without = " ".join(f"--exclude-table-data={table}" for table in LEFT_OUT)
     return (
-        "nothing was copied: a PostgreSQL database is copied by pg_dump, also while the bot runs:\n\n"
+        "nothing was copied: copy a PostgreSQL database with pg_dump, even while the bot runs:\n\n"
         f"    (umask 077; pg_dump --format=custom --no-owner --no-acl {without} --file={file} {database})\n\n"
         "and put back, while no bot runs, by\n\n"
         "    pg_restore --clean --if-exists --single-transaction --no-owner --no-acl"

@@ -8,7 +8,7 @@ whoever removes turns needs nothing but their own columns. That is also why ther
 
 Every transaction of a process updates its row in `processes`. That renews the lease of the questions it
 answers, and its `batch` tells, on a new connection, whether a transaction whose commit was not acknowledged
-took place (see `commit`).
+took place (see `group_commit`).
 """
 
 from collections.abc import Callable, Sequence

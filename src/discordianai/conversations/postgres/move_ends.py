@@ -114,11 +114,11 @@ class ServerEnd:
 
     @property
     def label(self) -> str:
-        """See `End.label`."""
+        """See `MoveEnd.label`."""
         return self._server.label
 
     def rows(self, table: Table, after: Key | None = None, until: Key | None = None) -> Rows:
-        """See `End.rows`."""
+        """See `MoveEnd.rows`."""
         statement, values = _select(table, after, until)
         with self._connection.cursor(name="rows") as cursor:
             with self._connection.within(LONGEST):
@@ -225,7 +225,7 @@ class ServerTarget(ServerEnd):
         self.is_complete = is_complete
 
     def rows(self, table: Table, after: Key | None = None, until: Key | None = None) -> Rows:
-        """See `End.rows`."""
+        """See `MoveEnd.rows`."""
         with self._connection.transaction():
             with self._connection.within(LONGEST):
                 _begin(self._connection)

@@ -327,7 +327,7 @@ async def open_store(
     token = trio.lowlevel.current_trio_token()
 
     def report(schema: int) -> None:
-        log.info("database is migrated", schema=schema)
+        log.info("migrating the database to a newer schema", schema=schema)
         token.run_sync_soon(ask_for_time)
 
     database = PostgresClient(server, report)

@@ -80,11 +80,11 @@ class FileEnd:
 
     @property
     def label(self) -> str:
-        """See `End.label`."""
+        """See `MoveEnd.label`."""
         return str(self._database)
 
     def rows(self, table: Table, after: Key | None = None, until: Key | None = None) -> Rows:
-        """See `End.rows`."""
+        """See `MoveEnd.rows`."""
         names = _TURN_COLUMNS if table is TURNS else {}
         key = ", ".join(names.get(name, name) for name in table.key)
         columns = ", ".join(names.get(name, name) for name in table.columns)

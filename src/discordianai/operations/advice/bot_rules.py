@@ -77,7 +77,7 @@ def shards(period: Period) -> Iterator[Recommendation]:
         yield Recommendation(
             "The bot has more shards than it needs",
             f"The fullest of {total} shards has {fullest:,} server{'s' * (fullest != 1)}.",
-            f"Each start takes an identify, of about 1000 a day, for every shard, and up to {5 * total} s.",
+            f"Each start uses one of about 1,000 daily identifies for every shard, and up to {5 * total} s.",
             (SettingChange("discord.shards", str(total), "1"),),
         )
     if 0 < (up := shard_health.connected(discord)) < len(discord.shards) and not period.now.process.stopping:

@@ -1,5 +1,5 @@
 """The checks of `discordianai check`, one module each.
 
-What needs no network is in `settings`, `environment`, `files` and `database`; `online` asks Discord and the
-providers, and imports what that takes.
+What needs no network is in `settings_check`, `environment`, `price_check`, `database_check` and
+`postgres_check`; `online` asks Discord and the providers, and imports what that takes.
 """

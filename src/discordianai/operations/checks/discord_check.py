@@ -166,7 +166,7 @@ def _json(response: httpx.Response, kind: type[Body]) -> Body:
     except ValueError:
         body = None
     if not isinstance(body, kind):
-        raise DiscordCheckFailed(problem("discord", "whatever answers is not Discord", "check api_url"))
+        raise DiscordCheckFailed(problem("discord", "the response is not from Discord", "check api_url"))
     return body
 
 

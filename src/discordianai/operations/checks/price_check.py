@@ -22,7 +22,7 @@ def look(settings: Settings, today: date) -> Iterator[Finding]:
     table = bundled()
     days = max((today - table.as_of).days, 0)
     age = "1 day" if days == 1 else f"{days} days"
-    found = f"the table in this version is of {table.as_of}, {age} old"
+    found = f"the price table in this version dates from {table.as_of}, {age} old"
     figures: dict[str, Figure] = {"as_of": table.as_of.isoformat(), "days": days}
     if days > OLD:
         advice = "update DiscordianAI, or set the prices of your models in [models]"
