@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from discordianai.legacy_import import migrate
-
 if TYPE_CHECKING:
     from discordianai.cli import Commands
 
@@ -25,6 +23,8 @@ def add_to(commands: "Commands") -> None:
 
 
 def _migrate(options: argparse.Namespace) -> int:
+    from discordianai.legacy_import import migrate
+
     made = migrate(options.config, with_secrets=options.with_secrets)
     remarks = [*made.remarks]
     if options.with_secrets:

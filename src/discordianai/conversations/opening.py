@@ -9,9 +9,9 @@ from contextlib import (
     contextmanager,
 )
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from discordianai.conversations import postgres_client
-from discordianai.conversations.moving.port import Source, Target
 from discordianai.conversations.operator_port import (
     Backup,
     DatabaseOnServer,
@@ -21,6 +21,9 @@ from discordianai.conversations.operator_port import (
 )
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.store import Store, StoreError
+
+if TYPE_CHECKING:
+    from discordianai.conversations.moving.port import Source, Target
 
 # The engines are imported where they are needed: not everybody has installed psycopg, and a command that only
 # reads a file starts faster without the store of the running bot.
@@ -81,7 +84,7 @@ def open_for_purge(location: Location, report: Callable[[int], object]) -> Abstr
 
 
 @contextmanager
-def open_for_move(origin: Location, destination: Location) -> Iterator[tuple[Source, Target]]:
+def open_for_move(origin: Location, destination: Location) -> Iterator[tuple["Source", "Target"]]:
     """Open both ends of a move, which nobody else uses meanwhile. Raises `StoreError`, `OSError`."""
     if isinstance(origin, Path) and isinstance(destination, Path):
         raise StoreError("both are files: copy the database with `discordianai backup FILE`")

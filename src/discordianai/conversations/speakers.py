@@ -11,8 +11,11 @@ neighbouring turns.
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
 
-import regex
+if TYPE_CHECKING:
+    import regex
 
 LONGEST_NAME = 32
 """Characters. Display names are at most so long at Discord; webhooks may have longer ones."""
@@ -40,8 +43,13 @@ class Spoken:
     text: str = field(repr=False)
 
 
-_VISIBLE = regex.compile(r"[^\s\p{Cc}\p{Default_Ignorable_Code_Point}\u2800]")
-"""Python calls Hangul fillers and the blank Braille pattern printable."""
+@cache
+def _visible() -> "regex.Pattern[str]":
+    """What can be seen. Python calls Hangul fillers and the blank Braille pattern printable."""
+    import regex  # here: the operator's commands do without it, and start sooner
+
+    return regex.compile(r"[^\s\p{Cc}\p{Default_Ignorable_Code_Point}\u2800]")
+
 
 _MARKS = frozenset(
     ":：꞉∶︰﹕ː˸։፡܃܄׃⁝⁞﹔"  # colons, and what looks like them
@@ -56,7 +64,7 @@ def safe_name(name: str) -> str:
     """
     shown = "".join(c if c.isprintable() and c not in _MARKS else " " for c in name)
     shown = " ".join(shown.split())[:LONGEST_NAME].rstrip()
-    return shown if _VISIBLE.search(shown) else ""
+    return shown if _visible().search(shown) else ""
 
 
 def marked(name: str, text: str) -> str:
