@@ -79,11 +79,11 @@ class RunningListener:
     def is_connected(self) -> bool:
         return self.figures.now().connected
 
-    async def connected(self) -> None:
-        """Wait until both sides know of the connection: Discord does a moment after READY has arrived."""
+    async def connected(self, shards: int = 1) -> None:
+        """Wait until both sides know of the connections: Discord does a moment after READY has arrived."""
         await self.until(self.is_connected)
         with trio.fail_after(60):
-            await self.discord.wait_connected()
+            await self.discord.wait_shards(shards)
 
     async def handed_over(self, asked: list[Interaction]) -> None:
         """Wait until each of these is."""

@@ -142,7 +142,7 @@ DROPS: dict[str, Callable[[LocalDiscord], object]] = {
 async def test_a_shard_that_is_lost_comes_back_and_the_others_notice_nothing(drop: str) -> None:
     """Their commands are acknowledged all the while, and no other shard identifies or resumes."""
     async with open_local_discord(options()) as discord, listening(discord, shards=4) as bot:
-        await bot.until(bot.is_connected)
+        await bot.connected(4)
         await ready(discord)
         DROPS[drop](discord)
         number = 0
@@ -182,7 +182,7 @@ async def test_a_shard_that_cannot_begin_keeps_no_other_waiting(fault: str) -> N
 async def test_a_shard_that_is_refused_for_good_stays_down_alone(code: int) -> None:
     """It is not tried again; health says what to do, and the others go on."""
     async with open_local_discord(options()) as discord, listening(discord, shards=4) as bot:
-        await bot.until(bot.is_connected)
+        await bot.connected(4)
         discord.break_gateway(f"identify-{code}", shard=OTHER)
         discord.drop_gateway(resumable=False, shard=OTHER)
         await bot.until(lambda: bot.tells("[discord]"))
@@ -246,7 +246,7 @@ async def test_a_bug_in_one_shard_is_begun_anew_and_ends_no_other(monkeypatch: p
 
     monkeypatch.setattr(listener.Listener, "run", broken)
     async with open_local_discord(options()) as discord, listening(discord, shards=4) as bot:
-        await bot.until(bot.is_connected)
+        await bot.connected(4)
         assert failed
         assert len(discord.counters.identify_times) == 4
 
@@ -255,7 +255,7 @@ async def test_guests_are_served_on_whichever_shard_they_come() -> None:
     """For people who use the bot as an app of their own nothing says on which one that is."""
     foreign = CHANNELS[0]
     async with open_local_discord(options()) as discord, listening(discord, shards=4) as bot:
-        await bot.until(bot.is_connected)
+        await bot.connected(4)
         await ready(discord)
         asked = [
             discord.invoke_now("ask", {"prompt": "why?"}, user=person(n), channel=foreign, guest=True)
@@ -267,7 +267,7 @@ async def test_guests_are_served_on_whichever_shard_they_come() -> None:
 async def test_an_event_that_two_sessions_of_a_shard_hear_is_handled_once() -> None:
     """While another process still runs the shard, as in a restart; the other one is a second bot here."""
     async with open_local_discord(options()) as discord, listening(discord, shards=4) as bot:
-        await bot.until(bot.is_connected)
+        await bot.connected(4)
         await ready(discord)
         asked = discord.invoke_now("ask", {"prompt": "why?"}, user=person(1))
         discord.replay(asked)
