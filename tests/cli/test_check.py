@@ -89,7 +89,7 @@ def test_all_well_is_a_line_for_each_thing_and_status_0(capsys: pytest.CaptureFi
     assert main(["check"]) == 0
     told = capsys.readouterr()
     assert "OK       settings" in told.out
-    assert told.out.endswith("in order\n")
+    assert told.out.endswith(" OK\n")
     assert told.err == ""
     assert "a-secret" not in told.out
 

@@ -74,7 +74,7 @@ async def test_discord_is_asked_within_bounds(piece: bytes, pause: float) -> Non
     told: list[Finding] = []
     async with serving(piece, pause) as service:
         settings = Settings.model_validate({"discord": {"token": "t", "api_url": service.url}})
-        check = DiscordCheck(settings, CheckContext(http2=False, context=ssl.create_default_context()))
+        check = DiscordCheck(settings, CheckContext(http2=False, ssl_context=ssl.create_default_context()))
         with trio.fail_after(20):
             await check.ask(1.0, told.append)
         assert service.sent < 5 * (4 * 2**20 + SLACK)

@@ -230,7 +230,7 @@ def _who(options: argparse.Namespace) -> int:
     known |= {("id", number) for number in (*options.ids, *_ids_in_settings(options))}
     found = sorted((kind, number) for kind, number in known if pseudonyms.of(number) == name)
     if not found:
-        common.say(f"nobody in the database or the settings is {name}; add ids to try")
+        common.say(f"no known id has the pseudonym {name}; give more ids to try")
         return 1
     _write([f"{kind} {number}" for kind, number in found], sys.stdout.buffer)
     return 0

@@ -76,5 +76,5 @@ async def _application_id(settings: "Settings") -> int:
     from discordianai.operations.checks.online_check import CheckContext
 
     with trio.fail_after(TIMEOUT):
-        means = CheckContext(http2=False, context=ssl.create_default_context())
-        return await DiscordCheck(settings, means).application_id()
+        context = CheckContext(http2=False, ssl_context=ssl.create_default_context())
+        return await DiscordCheck(settings, context).application_id()

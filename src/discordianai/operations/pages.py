@@ -1,7 +1,7 @@
 """Health, metrics and the status page, as an ASGI application that only answers GET.
 
-There is no login: who reaches the address may read. So there is nothing to do here but to read, nothing that
-people said, and no secret; a page of another site can neither read it (no CORS), nor frame or embed it, nor
+There is no login: anyone who can reach the address may read. So the pages are read-only, and show no secret
+and nothing that people said; a page of another site can neither read it (no CORS), nor frame or embed it, nor
 come by a name that it has pointed at this machine (the Host header is checked).
 """
 

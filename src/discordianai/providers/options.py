@@ -131,7 +131,7 @@ class ProviderOptions:
     ] = ()
     offer_listed: Annotated[
         bool,
-        Key("whether people may also choose any model that the provider lists; for servers of your own"),
+        Key("people can also choose any model that the provider lists; for inference servers that you run"),
     ] = False
     read_timeout: ReadTimeout = 60.0
     first_token_timeout: Annotated[

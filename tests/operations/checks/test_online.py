@@ -418,7 +418,7 @@ async def test_a_provider_is_reached_through_the_proxy_as_the_bot_does(
         openai = scene.sandbox.openai.url.removeprefix("https://")
         assert proxy.tunnels.count(openai.partition("/")[0]) == 2
     connection = about(findings, "openai connection")
-    assert f"through the proxy http://127.0.0.1:{proxy.port}, takes a connection in" in connection.found
+    assert f"through the proxy http://127.0.0.1:{proxy.port}, accepted a connection in" in connection.found
     assert connection.figures["protocol"] == "HTTP/2"
     assert about(findings, "openai answer").figures["protocol"] == "HTTP/2"
     assert subjects(findings, *BAD) == set()

@@ -7,7 +7,7 @@ from discordianai.discord.shard_range import SERVERS_PER_SHARD
 from discordianai.operations import shard_health
 from discordianai.operations.advice.recommendation import Period, Recommendation, SettingChange, percent
 
-Rule = Callable[[Period], Iterator[Recommendation]]
+BotRule = Callable[[Period], Iterator[Recommendation]]
 
 MUCH_MEMORY = 512 * 2**20
 """Bytes. The bot takes about 100 MiB, and what its cache may take."""
@@ -246,7 +246,7 @@ def _megabytes(now: float, to: float) -> SettingChange:
     return SettingChange("conversations.cache_megabytes", f"{now:g}", f"{to:g}")
 
 
-BOT_RULES: tuple[Rule, ...] = (
+BOT_RULES: tuple[BotRule, ...] = (
     gateway,
     shards,
     acknowledgements,

@@ -10,7 +10,7 @@ from discordianai.operations.advice.tiers import tier
 from discordianai.operations.health import why_held
 from discordianai.operations.snapshot import ProviderSnapshot
 
-Rule = Callable[[Use], Iterator[Recommendation]]
+ProviderRule = Callable[[Use], Iterator[Recommendation]]
 
 FULL = 0.8
 """Of the slots: above it, a burst has no room."""
@@ -272,7 +272,7 @@ def _share(left: float, limit: float) -> float:
     return left / limit if 0 < limit < math.inf else 1.0
 
 
-PROVIDER_RULES: tuple[Rule, ...] = (
+PROVIDER_RULES: tuple[ProviderRule, ...] = (
     breaker,
     refused_for_good,
     rate_limited,

@@ -49,13 +49,13 @@ class DiscordCheck:
 
     name = "discord"
 
-    def __init__(self, settings: Settings, means: CheckContext) -> None:
+    def __init__(self, settings: Settings, context: CheckContext) -> None:
         self._url = settings.discord.api_url
         self._token = settings.discord.token_text
         self._needed = privileged(settings.discord)
         self._guild_ids = settings.discord.guild_ids
         self._shards = settings.discord.shard_range
-        self._means = means
+        self._context = context
 
     async def connect(self, tell: Tell) -> None:
         """Past a proxy of the environment: so go the gateway and the acknowledgements."""
@@ -124,9 +124,9 @@ class DiscordCheck:
     async def _get(self, path: str, kind: type[Body]) -> Body:
         """Get JSON of that kind. Raises `DiscordCheckFailed`."""
         pool = PoolOptions(max_connections=1)
-        http2 = self._means.http2
+        http2 = self._context.http2
         client = build_client("discord", pool, READ_TIMEOUT, http2=http2, user_agent=user_agent())
-        witness = ResponseObserver(client.http)
+        observer = ResponseObserver(client.http)
         try:
             async with client.http:
                 request = client.http.build_request(
@@ -135,8 +135,8 @@ class DiscordCheck:
                 response = await bounded_http.send(client.http, request)
         except httpx.HTTPError as error:
             raise DiscordCheckFailed(_unreachable(error)) from None
-        if witness.sample is not None:
-            self._means.samples["discord"] = witness.sample
+        if observer.sample is not None:
+            self._context.samples["discord"] = observer.sample
         if rejects_token(response):
             advice = "set DISCORD_TOKEN to a valid one: developer portal, page Bot, Reset Token"
             raise DiscordCheckFailed(fatal("discord", "Discord rejects the bot's token", advice))
@@ -151,11 +151,11 @@ class DiscordCheck:
 
     async def _reach(self, subject: str, url: str, tell: Tell) -> None:
         try:
-            reached = await reach(url, self._means.context)
+            reached = await reach(url, self._context.ssl_context)
         except Unreachable as error:
             tell(problem(subject, str(error), error.advice))
             return
-        found = f"{address(url)} takes a connection in {reached.seconds * 1000:.0f} ms"
+        found = f"{address(url)} accepted a connection in {reached.seconds * 1000:.0f} ms"
         tell(ok(subject, f"{found}, {reached.tls or 'without TLS'}", seconds=round(reached.seconds, 4)))
 
 

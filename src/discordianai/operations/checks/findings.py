@@ -97,7 +97,7 @@ def _draw(findings: Sequence[Finding], out: TextIO) -> None:
 def _summary(findings: Sequence[Finding]) -> str:
     count = Counter(finding.verdict for finding in findings)
     parts = [_amount(count[verdict], verdict.value) for verdict in (CheckStatus.PROBLEM, CheckStatus.WARNING)]
-    return f"{', '.join(parts)}, {count[CheckStatus.OK]} in order"
+    return f"{', '.join(parts)}, {count[CheckStatus.OK]} OK"
 
 
 def _amount(number: int, what: str) -> str:

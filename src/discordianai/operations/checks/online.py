@@ -21,9 +21,9 @@ def ask(settings: Settings, seconds: float) -> list[Finding]:
 
 async def ask_all(settings: Settings, seconds: float) -> list[Finding]:
     """See `ask`. The findings of a service stand together, whoever was first."""
-    means = CheckContext(http2=find_spec("h2") is not None, context=ssl.create_default_context())
-    services: list[OnlineCheck] = [DiscordCheck(settings, means)]
-    services += [ProviderCheck(provider, settings, means) for provider in settings.configured]
+    context = CheckContext(http2=find_spec("h2") is not None, ssl_context=ssl.create_default_context())
+    services: list[OnlineCheck] = [DiscordCheck(settings, context)]
+    services += [ProviderCheck(provider, settings, context) for provider in settings.configured]
     if (url := settings.conversations.url) is not None:
         services.append(PostgresCheck(settings.conversations, url, seconds))
     told: dict[str, list[Finding]] = {service.name: [] for service in services}
@@ -36,7 +36,7 @@ async def ask_all(settings: Settings, seconds: float) -> list[Finding]:
         for service in services:
             nursery.start_soon(service.ask, seconds, told[service.name].append)
     together = [finding for findings in told.values() for finding in findings]
-    return _each_once([*together, clock.judge(means.samples)])
+    return _each_once([*together, clock.judge(context.samples)])
 
 
 def _each_once(findings: list[Finding]) -> list[Finding]:

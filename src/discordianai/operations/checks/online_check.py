@@ -18,7 +18,7 @@ class CheckContext:
     """What everybody asks with, and `samples`, which takes the clock of each server."""
 
     http2: bool
-    context: ssl.SSLContext
+    ssl_context: ssl.SSLContext
     samples: dict[str, clock.Sample] = field(default_factory=dict)
 
 

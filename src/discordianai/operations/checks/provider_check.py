@@ -82,10 +82,10 @@ LONGEST_VALUE, MOST_HEADERS = 40, 12
 class ProviderCheck:
     """Asks one of them."""
 
-    def __init__(self, provider: Provider, settings: Settings, means: CheckContext) -> None:
+    def __init__(self, provider: Provider, settings: Settings, context: CheckContext) -> None:
         self.name = provider.name
         self._settings = settings
-        self._means = means
+        self._context = context
         self._connected = False
         self._listed: Sequence[ListedModel] | None = None
         self._refusals: RefusalMemory | None = None  # that of the client, once there is one
@@ -95,14 +95,14 @@ class ProviderCheck:
         url = self._settings.provider(self.name).base_url
         proxies = Proxies.of_environment()
         try:
-            reached = await reach(url, self._means.context, proxies)
+            reached = await reach(url, self._context.ssl_context, proxies)
         except Unreachable as error:
             tell(problem(f"{self.name} connection", str(error), error.advice))
             return
         self._connected = True
         parts = urlsplit(url)
         proxy = proxies.choose(parts.scheme, parts.hostname or "", parts.port)
-        tell(_connection(self.name, url, proxy, reached, http2=self._means.http2))
+        tell(_connection(self.name, url, proxy, reached, http2=self._context.http2))
 
     async def ask(self, seconds: float, tell: Tell) -> None:
         """Have each model in use answer a question, where there is a connection."""
@@ -110,8 +110,8 @@ class ProviderCheck:
             return
         options = replace(self._settings.pool(self.name), max_connections=1, max_keepalive=1)
         table = self._settings.provider(self.name)
-        client = build_client(self.name, options, table.read_timeout, http2=self._means.http2)
-        witness = ResponseObserver(client.http)
+        client = build_client(self.name, options, table.read_timeout, http2=self._context.http2)
+        observer = ResponseObserver(client.http)
         tell(_dialect(self.name, table))
         async with client.http:
             self._refusals = refused = RefusedFields()
@@ -119,10 +119,10 @@ class ProviderCheck:
             listing = partial(self._list, client.http, seconds)
             for number, model in enumerate(table.all_models[:MOST_MODELS]):
                 subject = f"{self.name} answer" if number == 0 else f"{self.name} answer ({model})"
-                have_answered = partial(self._have_answered, subject, provider, model, witness, listing)
+                have_answered = partial(self._have_answered, subject, provider, model, observer, listing)
                 await bounded(subject, seconds, have_answered, tell)
                 if number == 0:
-                    for finding in self._told_by(witness):
+                    for finding in self._told_by(observer):
                         tell(finding)
             for finding in judge_ends(self.name, table.all_models, await listing()):
                 tell(finding)
@@ -132,7 +132,7 @@ class ProviderCheck:
         subject: str,
         provider: ChatProvider,
         model: str,
-        witness: ResponseObserver,
+        observer: ResponseObserver,
         listing: Callable[[], Awaitable[Sequence[ListedModel]]],
         tell: Tell,
     ) -> None:
@@ -146,7 +146,7 @@ class ProviderCheck:
         else:
             patience = max(table.first_token_timeout, table.read_timeout)
             findings = judge_answer(
-                subject, provider, model, answered, witness.protocol, patience, self._left_out(model)
+                subject, provider, model, answered, observer.protocol, patience, self._left_out(model)
             )
             for finding in findings:
                 tell(finding)
@@ -189,13 +189,13 @@ class ProviderCheck:
                 self._listed = await list_models(client, self._settings.record(self.name), table)
         return self._listed
 
-    def _told_by(self, witness: ResponseObserver) -> Iterator[Finding]:
+    def _told_by(self, observer: ResponseObserver) -> Iterator[Finding]:
         """What the headers of the answer say: the clock, and the limits."""
-        if witness.sample is not None:
-            self._means.samples[self.name] = witness.sample
-        if witness.headers:
-            yield _limit_headers(self.name, witness)
-        yield from _limits(self.name, witness, self._settings.rate_limit(self.name))
+        if observer.sample is not None:
+            self._context.samples[self.name] = observer.sample
+        if observer.headers:
+            yield _limit_headers(self.name, observer)
+        yield from _limits(self.name, observer, self._settings.rate_limit(self.name))
 
 
 def _dialect(name: str, table: ProviderOptions) -> Finding:
@@ -217,9 +217,9 @@ def _version(url: str) -> str:
     return "" if versioned else "; most addresses end in a version, such as /v1"
 
 
-def _limit_headers(name: str, witness: ResponseObserver) -> Finding:
+def _limit_headers(name: str, observer: ResponseObserver) -> Finding:
     """The headers about rate limits, as they came."""
-    seen = {key: value for key, value in witness.headers.items() if RATE_HEADER.match(key)}
+    seen = {key: value for key, value in observer.headers.items() if RATE_HEADER.match(key)}
     if not seen:
         return ok(f"{name} headers", "no rate limit in them: [rate_limits] alone counts")
     shown = [f"{key}: {value[:LONGEST_VALUE]}" for key, value in sorted(seen.items())[:MOST_HEADERS]]
@@ -237,16 +237,18 @@ def _connection(name: str, url: str, proxy: Proxy | None, reached: Connected, *,
     else:
         protocol = "HTTP/2"
     where = address(url) if proxy is None else f"{address(url)}, through the proxy {proxy},"
-    found = f"{where} takes a connection in {reached.seconds * 1000:.0f} ms, {reached.tls or 'without TLS'}"
+    found = (
+        f"{where} accepted a connection in {reached.seconds * 1000:.0f} ms, {reached.tls or 'without TLS'}"
+    )
     seconds = round(reached.seconds, 4)
     return ok(
         f"{name} connection", f"{found}; {protocol}", seconds=seconds, protocol=protocol.partition(",")[0]
     )
 
 
-def _limits(name: str, witness: ResponseObserver, ours: BudgetOptions) -> list[Finding]:
+def _limits(name: str, observer: ResponseObserver, ours: BudgetOptions) -> list[Finding]:
     """Compare the limits in the headers with the settings."""
-    told = rate_limits(witness.headers)
+    told = rate_limits(observer.headers)
     if told is None:
         return []
     findings = []

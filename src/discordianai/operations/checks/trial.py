@@ -54,7 +54,7 @@ def _of_images(finding: Finding) -> bool:
 
 
 def _context() -> CheckContext:
-    return CheckContext(http2=find_spec("h2") is not None, context=ssl.create_default_context())
+    return CheckContext(http2=find_spec("h2") is not None, ssl_context=ssl.create_default_context())
 
 
 async def _try_token(settings: Settings) -> tuple[list[Finding], int | None]:

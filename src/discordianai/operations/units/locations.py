@@ -78,7 +78,9 @@ class BotService:
 
     def __post_init__(self) -> None:
         if self.name is not None and not _NAME.fullmatch(self.name):
-            raise UnitError(f"--name {self.name!r}: at most 18 of a-z, 0-9, - and _, and no dash or _ first")
+            raise UnitError(
+                f"--name {self.name!r}: use at most 18 of a-z, 0-9, - and _, and begin with a letter or digit"
+            )
 
     @property
     def unit(self) -> str:
