@@ -270,7 +270,7 @@ def test_a_name_of_the_log_leads_back_to_its_person_and_server(
     assert run("who", names.of(55), 54, 55, *more) == 0
     assert capsys.readouterr().out == "id 55\n"
     assert run("who", names.of(56), 54, 55, *more) == 1
-    assert "add ids to try" in capsys.readouterr().err
+    assert "give more ids to try" in capsys.readouterr().err
     assert run("who", 56, *more) == 0
     assert capsys.readouterr().out == f"{names.of(56)}\n"
     with pytest.raises(SystemExit):
