@@ -19,7 +19,7 @@ class ReplyBroken(Exception):
 class AnswerEnd:
     """What is shown below an answer. `note` is for the person, `footer` says who answered.
 
-    An `unfinished` answer can be continued; the web can be searched for one unless it was `searched` for.
+    An `unfinished` answer can be continued. For one that was not `searched` for, a web search is offered.
     """
 
     note: str = ""

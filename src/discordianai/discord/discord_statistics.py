@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated, TypeVar
@@ -128,7 +128,12 @@ class DiscordStatistics:
 class DiscordCounter:
     """Outlives the listeners, and so does its `audit`."""
 
-    def __init__(self, pseudonyms: Pseudonyms | None = None) -> None:
+    def __init__(
+        self,
+        pseudonyms: Pseudonyms | None = None,
+        make_shard_counter: Callable[[], ShardCounter] = ShardCounter,
+    ) -> None:
+        self._make_shard_counter = make_shard_counter
         self.audit = AuditLog(pseudonyms)
         self._lock = threading.Lock()
         self._counted = DiscordStatistics()
@@ -141,10 +146,7 @@ class DiscordCounter:
         """This process runs these."""
         with self._lock:
             self._counted = replace(self._counted, shard_total=shards.total)
-            self._shards = {shard_id: self._make_counter() for shard_id in shards.ids}
-
-    def _make_counter(self) -> ShardCounter:
-        return ShardCounter()
+            self._shards = {shard_id: self._make_shard_counter() for shard_id in shards.ids}
 
     def shard(self, shard_id: int) -> ShardCounter:
         """The counter of a shard. Raises `KeyError` where this process does not run it."""

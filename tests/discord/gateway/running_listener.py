@@ -45,11 +45,8 @@ class RecordingCounter(DiscordCounter):
     """Those of all shards."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.reasons: list[str] = []
-
-    def _make_counter(self) -> ShardCounter:
-        return RecordingShard(self.reasons)
+        super().__init__(make_shard_counter=lambda: RecordingShard(self.reasons))
 
 
 @dataclass

@@ -36,8 +36,7 @@ class QuestionDraft:
     `provider` is the name of who is to answer; with `search`, the live web is wanted.
     What was not `typed` just now may be longer: it may have the text of a file in it. One that `continues`
     the last answer means nothing without it. `note` is to be said below the answer, which may come
-    as a file where the person `may_attach` one. `from_form`, its text was written
-    into a form, which Discord shows nowhere.
+    as a file where the person `may_attach` one. Text that came `from_form` is shown nowhere by Discord.
     """
 
     text: str

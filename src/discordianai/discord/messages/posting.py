@@ -73,7 +73,8 @@ class InteractionWebhook:
             original = await self._endpoint.insist("GET", "/messages/@original")
         except MessagesClosed:
             return False
-        return bool(int(original.get("flags") or 0) & LOADING)
+        flags = original.get("flags", 0)
+        return not isinstance(flags, int) or bool(flags & LOADING)  # what cannot be read is not relied on
 
     @property
     def free_at(self) -> float:
