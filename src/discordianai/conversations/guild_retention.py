@@ -68,7 +68,7 @@ class GuildRetention:
         """The bot is in these servers now."""
         try:
             self._news.send_nowait(guilds)
-        except trio.WouldBlock:  # each list is complete: an older one can be missed best
+        except trio.WouldBlock:  # each list is complete, so that the oldest is the least loss
             self._heard.receive_nowait()
             self._news.send_nowait(guilds)
             self._log.debug("an older server list skipped")

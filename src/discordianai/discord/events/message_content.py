@@ -29,6 +29,9 @@ from discordianai.records import Attachment
 EPHEMERAL = 64
 """The flag of a message that one person sees."""
 
+LOADING = 128
+"""That of one that shows that the bot is thinking."""
+
 MAX_PARTS = 100
 """Of each kind in a message, and nodes of its components. Discord allows 10 embeds and 40 components."""
 

@@ -101,10 +101,10 @@ class Admission:
             return NO_SEARCH
         if not draft.model:
             return None
-        of_provider = self._offer.provider_of(draft.model)
-        if of_provider is None:
+        provider_name = self._offer.provider_of(draft.model)
+        if provider_name is None:
             return "I don't have that model. `/ask` lists the available models as you type."
-        if provider is not None and of_provider != provider.name:
+        if provider is not None and provider_name != provider.name:
             return (
                 f"{draft.model} isn't one of {provider.label}'s models. Leave out the model or the provider."
             )

@@ -38,7 +38,7 @@ from discordianai.discord.interactions.outcomes import (
 )
 from discordianai.discord.interactions.recent_events import RecentEvents
 from discordianai.discord.interactions.router import InteractionRouter
-from discordianai.discord.messages.failure_notice import given_back
+from discordianai.discord.messages.failure_notice import for_one_person, given_back
 from discordianai.discord.messages.port import MessagesBusy
 from discordianai.guard import Guard
 from discordianai.records import Person, Place
@@ -299,7 +299,7 @@ class InteractionHandler:
         about, token = str(snowflake(payload, "id")), text(payload, "token")
         asked_by = payload.get("type")
         kind = CHANNEL_MESSAGE
-        data: dict[str, Any] = {"content": FAILED, "flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
+        data = for_one_person(content=FAILED)
         if asked_by == interaction.AUTOCOMPLETE:
             kind, data = AUTOCOMPLETE, {"choices": []}
         elif asked_by == interaction.MODAL_SUBMIT:

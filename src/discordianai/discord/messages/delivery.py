@@ -19,11 +19,10 @@ from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.answering.service import AnswerService, QuestionTicket
 from discordianai.conversations.pending_questions import Posted
 from discordianai.conversations.store import ClaimLost
-from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages import failure_notice
 from discordianai.discord.messages.attachments import AttachmentReader, Unreadable
 from discordianai.discord.messages.direct_messages import DirectMessages
-from discordianai.discord.messages.failure_notice import given_back
+from discordianai.discord.messages.failure_notice import for_one_person, given_back
 from discordianai.discord.messages.port import AnsweredElsewhere, MessageError, MessageRefused, Messages
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
 from discordianai.discord.messages.reply import (
@@ -182,8 +181,7 @@ class DiscordDelivery:
         if address.message_id is not None:  # everybody reads what comes in a channel
             return False
         try:
-            private = {"flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
-            body = {"content": words, **private, **given_back(form_text)}
+            body = for_one_person(content=words, **given_back(form_text))
             await InteractionWebhook(self._api, address).create(body)
         except MessageError as error:
             self._log.info("follow-up rejected", reason=str(error))

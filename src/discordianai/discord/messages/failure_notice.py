@@ -26,6 +26,9 @@ WITHIN = 20.0
 LONGEST_HOLD = 15 * 60.0
 """Seconds of that which are waited for: an interaction takes no words any more then."""
 
+FORM_TITLE = "You wrote"
+"""Above what somebody wrote into a form and gets back."""
+
 _WEBHOOK = re.compile(r"/webhooks/\d+/[^/?]+")
 
 
@@ -83,16 +86,18 @@ def _webhook(address: ReplyAddress) -> str:
     return f"/webhooks/{address.application_id}/{address.token}"
 
 
+def for_one_person(**parts: Any) -> dict[str, Any]:  # a message's parts, as Discord's API has them
+    """The body of a message that only the person sees who has used the bot, and that pings nobody."""
+    return {"flags": EPHEMERAL, "allowed_mentions": {"parse": []}, **parts}
+
+
 async def follow_up(api: DiscordApi, address: ReplyAddress, words: str) -> bool:
     """Write `words` for this person alone, below what is there; return whether Discord accepted them."""
     path = f"{_webhook(address)}?wait=true"
-    body = {"content": f"-# {words}", "flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
+    body = for_one_person(content=f"-# {words}")
     with trio.move_on_after(within(api)):
         return bool(await _send(api, "POST", path, body))
     return False
-
-
-FORM_TITLE = "You wrote"
 
 
 def given_back(form_text: str) -> dict[str, Any]:
@@ -111,8 +116,7 @@ async def give_form_back(api: DiscordApi, question: Question) -> None:
     with trio.move_on_after(WITHIN):
         try:
             if question.address.private or not await webhook.is_thinking():
-                private = {"flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
-                await webhook.create({**private, **given_back(question.text)})
+                await webhook.create(for_one_person(**given_back(question.text)))
                 return
             reason = "everybody would read it"
         except MessageError as error:

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
+from discordianai.discord.events.message_content import LOADING
 from discordianai.discord.messages.buckets import Bucket
 from discordianai.discord.messages.port import (
     Body,
@@ -30,9 +31,6 @@ TYPING_WITHIN = 1.0
 
 NONCE_BYTES = 12
 """In hexadecimal digits twice as many; Discord takes 25 characters."""
-
-LOADING = 1 << 7
-"""The flag of a message that shows that the bot is thinking."""
 
 PUBLIC_THREAD = 11
 """Discord's number for it."""

@@ -187,7 +187,7 @@ class DiscordReply:
 
     async def _tell_of(self, error: MessageError) -> bool | None:
         """Say elsewhere, once, that the answer has no last words here; None where Discord takes nothing."""
-        if self._told or isinstance(error, MessageGone | AnsweredElsewhere):  # nobody misses them here
+        if self._told or isinstance(error, MessageGone | AnsweredElsewhere):  # nobody waits for them here
             return False
         told = await self._options.tell(REFUSED if isinstance(error, MessageRefused) else NOT_SHOWN)
         self._told = told is not None
