@@ -10,7 +10,7 @@ KILLS ?= 200
 
 # Most tests wait, for sockets and for the pace of Discord: more of them at once than there are processors.
 WORKERS ?= 8
-PYTEST = -m pytest -n $(WORKERS) --dist loadgroup
+PYTEST = -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 # What the wheel has to show: the bot as it runs once it is installed, and its commands.
 WHEEL_TESTS ?= tests/end_to_end tests/cli

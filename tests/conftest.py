@@ -12,9 +12,8 @@ import structlog
 from hypothesis import settings
 
 from discordianai.sandbox.certificates import Authority, make_authority
-from tests.batches import BatchScheduling
 
-pytest_plugins = ["tests.postgres"]
+pytest_plugins = ["tests.postgres", "tests.batches"]
 
 settings.register_profile("fast", max_examples=20, deadline=None)
 settings.register_profile("all", max_examples=100, deadline=None)
@@ -23,12 +22,6 @@ settings.load_profile("fast")  # `--hypothesis-profile` comes later
 """How many examples a property is tried with: by `make test`, by `make test-all`, before it is believed."""
 
 DAY = 86_400
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> BatchScheduling | None:
-    """Workers get the tests in batches, with `--dist loadgroup`."""
-    return BatchScheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -41,15 +34,6 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those with bots begin first: they wait most of the time, and one that begins late is waited for. The
-    longest are hostile ones, several in a row."""
-    first = ("hostile", "end_to_end")
-    items.sort(
-        key=lambda item: next((at for at, name in enumerate(first) if name in item.path.parts), len(first))
-    )
 
 
 def pytest_runtest_setup() -> None:
