@@ -1,7 +1,8 @@
 """Kills the bot at random moments, under load, again and again: `python -m benchmarks.soak --kills 200`.
 
 Whatever was acknowledged must end answered once, or with a clear note; every answer that was shown whole must
-be remembered once; and a file must pass `PRAGMA integrity_check`. With `--database postgres` it is all in a
+be remembered once; and a file must pass `PRAGMA integrity_check`. A kill may lose only what the bot said that
+it could not store in time. With `--database postgres` it is all in a
 PostgreSQL, where a question of a dead process is taken over when its lease has ended.
 """
 
@@ -29,7 +30,11 @@ SETTINGS: dict[str, dict[str, object]] = {
     "rate_limits.openai": {"requests_per_minute": 100_000},
     "routing": {"strategy": "openai"},
     "conversations": {"max_turns": 1000},
+    "logging": {"format": "plain"},
+    "logging.levels": {'"discordianai.answering.journal"': "DEBUG"},
 }
+"""The log has a line for each question that is not protected."""
+
 PEOPLE = 100
 SETTLE_TIMEOUT, QUIET, QUIET_WITH_LEASES = 600.0, 3.0, 15.0
 """Seconds that everything may take to come to an end, and that count as one: with PostgreSQL, longer than a
@@ -37,6 +42,10 @@ lease."""
 
 QUESTIONS = "SELECT text FROM turns WHERE role = 'user'"
 PENDING = "SELECT prompt FROM questions WHERE state < 2 AND private"
+OPEN = "SELECT interaction_id, private FROM questions WHERE state < 2"
+STORED = "SELECT interaction_id FROM questions"
+UNPROTECTED = "question not protected against a crash"
+"""In the log, of each question that is in memory alone."""
 
 MISSED, LOST = "told that it was missed", "! neither answered nor told"
 
@@ -53,12 +62,24 @@ class Plan:
 
 @dataclass
 class Result:
-    """What became of the questions; `wrong` has a line for each that breaks a promise."""
+    """What became of the questions; `wrong` has a line for each that breaks a promise.
 
+    `unprotected` are those that the bot said to be in memory alone, `lost_unprotected` those of them that a
+    kill took, or whose turns.
+    """
+
+    asked: int
+    unprotected: int = 0
+    lost_unprotected: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     turns: int = 0
     integrity: str = ""  # only a file is checked
     wrong: list[str] = field(default_factory=list)
+
+    @property
+    def lost(self) -> int:
+        """How many are gone that were stored."""
+        return sum(line.startswith(LOST) for line in self.wrong)
 
 
 async def soak(
@@ -79,9 +100,9 @@ async def soak(
             await _round(sandbox, plan, chance, asked)
         async with open_bot(sandbox) as last:
             await last.ready()
-            await settled(sandbox, asked, QUIET if database is None else QUIET_WITH_LEASES)
+            await recovered(sandbox, asked)
             await last.stop()
-        return examine(sandbox, asked)
+        return await trio.to_thread.run_sync(examine, sandbox, asked)
 
 
 async def _round(sandbox: Sandbox, plan: Plan, chance: random.Random, asked: dict[str, Interaction]) -> None:
@@ -101,26 +122,33 @@ async def _round(sandbox: Sandbox, plan: Plan, chance: random.Random, asked: dic
         nursery.cancel_scope.cancel()
 
 
-async def settled(sandbox: Sandbox, asked: Mapping[str, Interaction], quiet: float = QUIET) -> None:
-    """Wait until nothing has been pending for so many seconds."""
+async def recovered(sandbox: Sandbox, asked: Mapping[str, Interaction]) -> None:
+    """Wait until nothing that is stored has been pending for a while; what was lost stays as it was shown."""
+    quiet = QUIET if sandbox.database is None else QUIET_WITH_LEASES
+    interactions = {interaction.id: interaction for interaction in asked.values()}
     with trio.move_on_after(SETTLE_TIMEOUT):
         quiet_since = time.monotonic()
         while time.monotonic() - quiet_since < quiet:
-            await trio.sleep(0.2)
-            acknowledged = [interaction for interaction in asked.values() if interaction.messages]
-            busy = sandbox.openai.in_flight or any(interaction.loading for interaction in acknowledged)
-            changed = max((interaction.last_edit for interaction in acknowledged), default=0.0)
+            await trio.sleep(0.5)
+            stored = await trio.to_thread.run_sync(rows, sandbox, OPEN)
+            # What was private may be told with the person's next command only, and there is none.
+            thinking = {number for number, shown in interactions.items() if shown.messages and shown.loading}
+            pending = any(number in thinking or not private for number, private in stored)
+            changed = max((shown.last_edit for shown in asked.values() if shown.messages), default=0.0)
+            busy = sandbox.openai.in_flight or pending
             quiet_since = time.monotonic() if busy else max(quiet_since, changed)
 
 
 def examine(sandbox: Sandbox, asked: Mapping[str, Interaction]) -> Result:
     """What became of each question, by what was shown and by what is stored."""
-    result = Result()
+    result = Result(len(asked))
     if sandbox.database is None:
         ((result.integrity,),) = rows(sandbox, "PRAGMA integrity_check")
     remembered = Counter(text for (text,) in rows(sandbox, QUESTIONS))
     pending = {prompt for (prompt,) in rows(sandbox, PENDING)}
+    stored = {number for (number,) in rows(sandbox, STORED)}
     result.turns = remembered.total()
+    result.unprotected = sandbox.log.read_text(errors="replace").count(UNPROTECTED)
     notes = Counter(ping for message in sandbox.discord.channel_messages for ping in message.pings)
     for prompt, interaction in asked.items():
         found = outcome(prompt, interaction)
@@ -130,8 +158,13 @@ def examine(sandbox: Sandbox, asked: Mapping[str, Interaction]) -> Result:
             notes[mention] -= 1
         result.outcomes[found] += 1
         times = remembered[prompt]
-        if found == LOST or times > 1 or (found == WHOLE and times != 1):
+        # Of a question that was in memory alone, a kill takes the turns, too, however much of it was shown.
+        if interaction.id not in stored and (found == LOST or (found == WHOLE and times == 0)):
+            result.lost_unprotected += 1
+        elif found == LOST or times > 1 or (found == WHOLE and times != 1):
             result.wrong.append(f"{found}, {times} turns: {prompt} {interaction.text[-200:]!r}")
+    if result.lost_unprotected > result.unprotected:
+        result.wrong.append(f"{result.lost_unprotected} lost, {result.unprotected} said to be unprotected")
     if result.integrity not in {"ok", ""}:
         result.wrong.append(result.integrity)
     return result
@@ -144,6 +177,9 @@ def show(report: Report, plan: Plan, result: Result, seconds: float) -> None:
     for name, number in result.outcomes.most_common():
         report.row(f"questions {name}", number)
     report.row("questions remembered", result.turns)
+    report.row(
+        "questions not protected, and of those lost", f"{result.unprotected}, {result.lost_unprotected}"
+    )
     if result.integrity:
         report.row("integrity_check", result.integrity)
     report.row("promises broken", len(result.wrong))
