@@ -66,11 +66,10 @@ sandbox: $(STAMP) ## try the bot here, with no account and no key; DATABASE=post
 test: $(TESTABLE) ## run the tests (two minutes)
 	@$(TESTED) $(PYTEST)
 
-# The slow ones wait most of the time; the others compute, and some of them measure times, so fewer share the machine.
-test-all: $(TESTABLE) ## more examples of each property; kills, restarts, real servers, too (thirteen minutes)
+# The slow ones begin first, and wait most of the time; those that load real servers have the machine to themselves.
+test-all: $(TESTABLE) ## more examples of each property; kills, restarts, real servers, too (ten minutes)
 	@failed=0; \
-	$(TESTED) $(PYTEST) -m 'slow and not long and not servers' --hypothesis-profile=all || failed=1; \
-	$(TESTED) -m pytest -n 4 --dist loadgroup -m 'not slow and not long and not servers' --hypothesis-profile=all || failed=1; \
+	$(TESTED) $(PYTEST) -m 'not long and not servers' --hypothesis-profile=all || failed=1; \
 	$(TESTED) -m pytest -m servers -n 2 tests/transport || failed=1; \
 	exit $$failed
 
