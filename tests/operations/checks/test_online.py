@@ -365,7 +365,7 @@ async def test_one_that_hangs_is_told_in_time_and_hides_no_other(stage: Stage) -
 
 async def test_a_server_that_never_finishes_the_handshake_hides_no_other(stage: Stage) -> None:
     async with stage(server=ServerOptions(handshake_delay=30)) as scene:
-        findings = await scene.ask(seconds=1.0)
+        findings = await scene.ask(seconds=3.0)
     assert about(findings, "openai connection").verdict is CheckStatus.PROBLEM
     assert about(findings, "perplexity connection").verdict is CheckStatus.PROBLEM
     assert about(findings, "discord bot").verdict is CheckStatus.OK
