@@ -70,7 +70,7 @@ from discordianai.settings.reloading import Reloading, reloading_on_sighup
 from discordianai.settings.tables import Settings
 from discordianai.steady_clock import SteadyClock
 from discordianai.transport.clients import PooledClient, build_client, http2_available
-from discordianai.transport.pool_events import PoolOptions
+from discordianai.transport.options import PoolOptions
 
 DISCORD_POOL = PoolOptions(max_connections=20, max_keepalive=5)
 """For edits: a hundred answers streaming at once make a hundred requests a second of about 0.1 s."""

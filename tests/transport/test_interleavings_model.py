@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from discordianai.transport.connection import Connection
 from discordianai.transport.http2 import Http2Sender
-from discordianai.transport.pool_events import ConnectionClosed, Origin, PoolEvent, PoolOptions
+from discordianai.transport.options import PoolOptions
+from discordianai.transport.pool_events import ConnectionClosed, Origin, PoolEvent
 from tests.examples import examples
 from tests.transport.model import INTERNAL_ERROR, REFUSED_STREAM, ClientEnd, ModelServer, ModelStream, Record
 

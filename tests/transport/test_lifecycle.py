@@ -18,7 +18,7 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange, ServerOptions
 from discordianai.transport import MultiplexedTransport
 from discordianai.transport.clients import build_client
-from discordianai.transport.pool_events import PoolOptions
+from discordianai.transport.options import PoolOptions
 from tests.transport.backends import on_both, server_beside
 from tests.transport.builders import TIMEOUT, patient
 

@@ -13,7 +13,7 @@ import trio
 from discordianai.sandbox.certificates import Authority, make_authority
 from discordianai.sandbox.http import ServerExchange, ServerOptions, open_server
 from discordianai.transport.clients import build_client
-from discordianai.transport.pool_events import PoolOptions
+from discordianai.transport.options import PoolOptions
 from discordianai.transport.proxy_rules import Proxies, Proxy, ProxyError
 from tests.transport.builders import echo, scene
 from tests.transport.connect_proxy import ConnectProxy, open_proxy

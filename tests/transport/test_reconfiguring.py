@@ -5,7 +5,7 @@ import pytest
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerOptions
-from discordianai.transport.pool_events import PoolOptions
+from discordianai.transport.options import PoolOptions
 from tests.transport.backends import on_both
 from tests.transport.builders import patient, scene
 

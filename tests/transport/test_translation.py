@@ -8,7 +8,7 @@ import pytest
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange
 from discordianai.transport.fields import request_headers
-from discordianai.transport.pool_events import MAX_STREAMS, PoolOptions
+from discordianai.transport.options import MAX_STREAMS, PoolOptions
 from tests.transport.builders import scene
 
 

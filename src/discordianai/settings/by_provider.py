@@ -20,7 +20,7 @@ from discordianai.dispatch.budget import BudgetOptions, Burst, Requests, Tokens
 from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
 from discordianai.providers.options import OpenAIOptions, PerplexityOptions, ProviderOptions
 from discordianai.settings.table import Group, Table
-from discordianai.transport.pool_events import Connections, KeptConnections, PoolOptions
+from discordianai.transport.options import Connections, KeptConnections, PoolOptions
 
 RESERVED = ("user", "server", "tool", "rules", "decisions", "auto", "discord")
 """Names that other keys have where a provider's would stand."""

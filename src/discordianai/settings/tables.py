@@ -27,7 +27,7 @@ from discordianai.settings.by_provider import (
     RateLimitSettings,
 )
 from discordianai.settings.table import Group, Table
-from discordianai.transport.pool_events import PoolOptions
+from discordianai.transport.options import PoolOptions
 
 
 class DailyLimitsSettings(Group):

@@ -11,22 +11,21 @@ without HTTP/2 use HTTP/1.1.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from discordianai.transport.pool_events import (
-    ConnectionClosed,
-    ConnectionOpened,
-    ConnectionStatistics,
-    FellBackToHttp1,
-    GoawayReceived,
-    Origin,
-    PingTimedOut,
-    PoolEvent,
-    PoolOptions,
-    Replayed,
-    Statistics,
-)
-
 if TYPE_CHECKING:
     from discordianai.transport.multiplexed_transport import MultiplexedTransport
+    from discordianai.transport.options import PoolOptions
+    from discordianai.transport.pool_events import (
+        ConnectionClosed,
+        ConnectionOpened,
+        ConnectionStatistics,
+        FellBackToHttp1,
+        GoawayReceived,
+        Origin,
+        PingTimedOut,
+        PoolEvent,
+        Replayed,
+        Statistics,
+    )
     from discordianai.transport.proxy_rules import Proxies, Proxy, ProxyError
 
 __all__ = [
@@ -48,16 +47,18 @@ __all__ = [
 ]
 
 
-_WITH_HTTPX = {
+_MODULES = {
     "MultiplexedTransport": "multiplexed_transport",
+    "PoolOptions": "options",
     "Proxies": "proxy_rules",
     "Proxy": "proxy_rules",
     "ProxyError": "proxy_rules",
 }
+"""Where a name stands that is not in `pool_events`."""
 
 
 def __getattr__(name: str) -> object:
-    """Import what needs httpx when it is first used: the options and records are to be had without."""
-    if name not in _WITH_HTTPX:
+    """Import the module of a name when that is first used: the options are to be had without httpx."""
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_WITH_HTTPX[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'pool_events')}"), name)

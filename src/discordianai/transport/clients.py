@@ -9,7 +9,8 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from discordianai.transport.multiplexed_transport import MultiplexedTransport
-from discordianai.transport.pool_events import FellBackToHttp1, PoolEvent, PoolOptions, Statistics
+from discordianai.transport.options import PoolOptions
+from discordianai.transport.pool_events import FellBackToHttp1, PoolEvent, Statistics
 from discordianai.transport.proxy_rules import Proxies
 
 CONNECT_TIMEOUT = 10.0

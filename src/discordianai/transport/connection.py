@@ -15,6 +15,7 @@ from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import Exchange
 from discordianai.transport.frames import Http2ConnectionError
 from discordianai.transport.http2_protocol import Http2Protocol
+from discordianai.transport.options import PoolOptions
 from discordianai.transport.pool_events import (
     ConnectionClosed,
     ConnectionOpened,
@@ -23,7 +24,6 @@ from discordianai.transport.pool_events import (
     Origin,
     PingTimedOut,
     PoolEvent,
-    PoolOptions,
 )
 
 READ_SIZE = 65_536

@@ -11,7 +11,8 @@ import httpx
 
 from discordianai.transport.background import current_loop, require_loop
 from discordianai.transport.exchange import Timeouts
-from discordianai.transport.pool_events import Origin, PoolOptions
+from discordianai.transport.options import PoolOptions
+from discordianai.transport.pool_events import Origin
 from discordianai.transport.proxy_rules import Proxies, Proxy
 from discordianai.transport.tracing import Info, Trace
 

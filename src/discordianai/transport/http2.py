@@ -13,8 +13,9 @@ from discordianai.transport.connection import Connection
 from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import DeadlineWatcher, Exchange, Timeouts
 from discordianai.transport.fields import request_headers
+from discordianai.transport.options import PoolOptions
 from discordianai.transport.pool import ConnectionPool
-from discordianai.transport.pool_events import EventListener, Origin, PoolOptions
+from discordianai.transport.pool_events import EventListener, Origin
 from discordianai.transport.tracing import ConnectTraces, TracedExchange, TraceReporter
 from discordianai.transport.uploads import StreamedBody, body_of
 

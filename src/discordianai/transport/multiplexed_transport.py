@@ -13,7 +13,8 @@ import httpx
 from discordianai.transport.background import BackgroundTasks, require_loop
 from discordianai.transport.dialing import TlsDial
 from discordianai.transport.http1 import Http1Sender
-from discordianai.transport.pool_events import EventListener, Origin, PoolEvent, PoolOptions, Statistics
+from discordianai.transport.options import PoolOptions
+from discordianai.transport.pool_events import EventListener, Origin, PoolEvent, Statistics
 from discordianai.transport.proxy_rules import Proxies
 from discordianai.transport.tracing import ConnectTraces
 

@@ -11,7 +11,8 @@ import httpx
 from discordianai.transport.connection import Connection, ConnectionState
 from discordianai.transport.dialing import ConnectBackoff
 from discordianai.transport.exchange import DeadlineWatcher, Exchange, Phase
-from discordianai.transport.pool_events import FellBackToHttp1, Origin, PoolEvent, PoolOptions, Replayed
+from discordianai.transport.options import PoolOptions
+from discordianai.transport.pool_events import FellBackToHttp1, Origin, PoolEvent, Replayed
 from discordianai.transport.request_queue import (
     LOST_CONNECTIONS,
     ReplayBudget,

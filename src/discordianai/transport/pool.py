@@ -7,6 +7,7 @@ import httpx
 from discordianai.transport.connection import Connection, ConnectionState
 from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import DeadlineWatcher, Exchange
+from discordianai.transport.options import PoolOptions
 from discordianai.transport.origin_pool import OriginPool
 from discordianai.transport.pool_events import (
     ConnectionClosed,
@@ -14,7 +15,6 @@ from discordianai.transport.pool_events import (
     EventListener,
     Origin,
     PoolEvent,
-    PoolOptions,
     Replayed,
     Statistics,
 )

@@ -19,7 +19,7 @@ from discordianai.operations.checks.online_check import Ask, CheckContext, Respo
 from discordianai.operations.checks.reach import Unreachable, address, reach
 from discordianai.settings.tables import Settings
 from discordianai.transport.clients import build_client
-from discordianai.transport.pool_events import PoolOptions
+from discordianai.transport.options import PoolOptions
 
 READ_TIMEOUT = 15.0
 FEW_STARTS = 200
