@@ -4,29 +4,33 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from importlib import metadata
+from importlib import import_module, metadata
 
-from discordianai.cli import (
-    EX_CONFIG,
-    advise,
-    backup,
-    check,
-    conversations,
-    init,
-    invite,
-    migrate,
-    run,
-    service,
-    settings,
-)
+from discordianai.cli import EX_CONFIG
 from discordianai.cli.partial_file import NotWritten
 from discordianai.conversations.store import StoreError
 from discordianai.settings.document import SettingsError
 
+MODULES = {
+    "init": "init",
+    "run": "run",
+    "sandbox": "run",
+    "check": "check",
+    "invite": "invite",
+    "advise": "advise",
+    "backup": "backup",
+    "conversations": "conversations",
+    "service": "service",
+    "settings": "settings",
+    "migrate": "migrate",
+}
+"""Of each command, in the order of the help: the module of this package that adds and runs it."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the result is the process's exit status."""
-    options = make_parser().parse_args(arguments)
+    typed = sys.argv[1:] if arguments is None else arguments
+    options = make_parser(*typed[:1]).parse_args(typed)
     try:
         status: int = options.command(options)
     except SettingsError as error:
@@ -67,14 +71,17 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Knows every command; a command's function is in `command` of what it has parsed."""
+def make_parser(command: str = "") -> argparse.ArgumentParser:
+    """Knows every command; a command's function is in `command` of what it has parsed.
+
+    Where `command` is one, it knows that alone: no command, and no bot, loads the modules of the others.
+    """
     parser = argparse.ArgumentParser(
         prog="discordianai",
         description="A Discord assistant that answers from OpenAI, Perplexity and others.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (init, run, check, invite, advise, backup, conversations, service, settings, migrate):
-        group.add_to(commands)
+    for module in [MODULES[command]] if command in MODULES else dict.fromkeys(MODULES.values()):
+        import_module(f"discordianai.cli.{module}").add_to(commands)
     return parser
