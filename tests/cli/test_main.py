@@ -44,7 +44,7 @@ def test_a_command_loads_the_modules_of_no_other(command: str, other: str) -> No
     assert f"discordianai.cli.{other}" in loaded()
 
 
-@pytest.mark.parametrize("typed", [[], ["nonsense"], ["chec"]])
+@pytest.mark.parametrize("typed", [[], ["nonsense"], ["checks"]])
 def test_what_is_no_command_is_answered_with_all_of_them(
     typed: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
