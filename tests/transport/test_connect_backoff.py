@@ -138,7 +138,7 @@ async def test_settings_that_never_allow_a_stream_are_a_pool_timeout_that_says_s
         with pytest.raises(httpx.PoolTimeout, match="no free connection .* within 2 s; .*allows no streams"):
             await s.get(timeout=httpx.Timeout(10, pool=2))
         assert trio.current_time() - began < 8.0
-        assert s.server.connections_opened <= 5
+        assert s.server.connections_opened <= 8  # with pauses that grow
 
 
 async def test_a_server_that_goes_away_before_anything_was_asked_is_an_error_after_a_few_tries(
