@@ -2,14 +2,14 @@
 
 Whatever was acknowledged must end answered once, or with a clear note; every answer that was shown whole must
 be remembered once; and a file must pass `PRAGMA integrity_check`. A kill may lose only what the bot said that
-it could not store in time. With `--database postgres` it is all in a
-PostgreSQL, where a question of a dead process is taken over when its lease has ended.
+it could not store in time. With `--database postgres` it is all in a PostgreSQL, where a question of a dead
+process is taken over when its lease has ended.
 """
 
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -124,19 +124,32 @@ async def _round(sandbox: Sandbox, plan: Plan, chance: random.Random, asked: dic
 
 async def recovered(sandbox: Sandbox, asked: Mapping[str, Interaction]) -> None:
     """Wait until nothing that is stored has been pending for a while; what was lost stays as it was shown."""
-    quiet = QUIET if sandbox.database is None else QUIET_WITH_LEASES
     interactions = {interaction.id: interaction for interaction in asked.values()}
+
+    async def pending() -> bool:
+        stored = await trio.to_thread.run_sync(rows, sandbox, OPEN)
+        # What was private may be told with the person's next command only, and there is none.
+        return any(not private or is_thinking(interactions[number]) for number, private in stored)
+
+    await until_quiet(sandbox, asked, pending, QUIET if sandbox.database is None else QUIET_WITH_LEASES)
+
+
+async def until_quiet(
+    sandbox: Sandbox, asked: Mapping[str, Interaction], pending: Callable[[], Awaitable[bool]], quiet: float
+) -> None:
+    """Wait until nothing has been `pending`, streamed or shown anew for so many seconds."""
     with trio.move_on_after(SETTLE_TIMEOUT):
         quiet_since = time.monotonic()
         while time.monotonic() - quiet_since < quiet:
-            await trio.sleep(0.5)
-            stored = await trio.to_thread.run_sync(rows, sandbox, OPEN)
-            # What was private may be told with the person's next command only, and there is none.
-            thinking = {number for number, shown in interactions.items() if shown.messages and shown.loading}
-            pending = any(number in thinking or not private for number, private in stored)
+            await trio.sleep(0.2)
+            busy = await pending() or sandbox.openai.in_flight
             changed = max((shown.last_edit for shown in asked.values() if shown.messages), default=0.0)
-            busy = sandbox.openai.in_flight or pending
             quiet_since = time.monotonic() if busy else max(quiet_since, changed)
+
+
+def is_thinking(interaction: Interaction) -> bool:
+    """Whether it was acknowledged, and the person sees that the bot is thinking."""
+    return bool(interaction.messages) and interaction.loading
 
 
 def examine(sandbox: Sandbox, asked: Mapping[str, Interaction]) -> Result:

@@ -28,10 +28,11 @@ from benchmarks.soak_kills import (
     PROVIDERS,
     QUIET,
     SETTINGS,
-    SETTLE_TIMEOUT,
     Result,
     examine,
+    is_thinking,
     recovered,
+    until_quiet,
 )
 from discordianai.cli.common import stoppable
 from discordianai.sandbox.discord import DiscordOptions, Interaction
@@ -179,14 +180,11 @@ async def _round(round_: Round, outage: Callable[[], Awaitable[None]]) -> None:
 
 async def _settled(sandbox: Sandbox, asked: Mapping[str, Interaction]) -> None:
     """Wait until nothing that was acknowledged has been pending for a while: nothing was lost."""
-    with trio.move_on_after(SETTLE_TIMEOUT):
-        quiet_since = time.monotonic()
-        while time.monotonic() - quiet_since < QUIET:
-            await trio.sleep(0.2)
-            acknowledged = [interaction for interaction in asked.values() if interaction.messages]
-            busy = sandbox.openai.in_flight or any(interaction.loading for interaction in acknowledged)
-            changed = max((interaction.last_edit for interaction in acknowledged), default=0.0)
-            quiet_since = time.monotonic() if busy else max(quiet_since, changed)
+
+    async def pending() -> bool:
+        return any(map(is_thinking, asked.values()))
+
+    await until_quiet(sandbox, asked, pending, QUIET)
 
 
 COLUMNS = ("database", "bot", "asked", "whole", "told", "not acknowledged", "not protected", "of those lost")
