@@ -30,7 +30,7 @@ def dump(attachments: Iterable[Attachment]) -> str:
     return json.dumps(listed) if listed else ""
 
 
-def load(stored: str) -> tuple[Attachment, ...]:
+def load(stored: str | bytes) -> tuple[Attachment, ...]:
     """The reverse. Raises `TypeError` or `ValueError` where nobody wrote that."""
     return from_rows(json.loads(stored)) if stored else ()
 

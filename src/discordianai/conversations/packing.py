@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterable
 
 from discordianai.conversations import attachment_json
-from discordianai.records import Attachment, Role, Turn
+from discordianai.records import Role, Turn
 
 _HEADER = struct.Struct("<BdII")
 _ROLES = (Role.USER, Role.ASSISTANT, Role.SYSTEM)
@@ -35,14 +35,10 @@ def unpack(packed: bytes, limit: int) -> list[Turn]:
             _ROLES[code],
             packed[start : start + length].decode("utf-8"),
             at,
-            attachments=_attachments(packed[start + length : start + length + files]) if files else (),
+            attachments=attachment_json.load(packed[start + length : start + length + files]),
         )
         for start, code, at, length, files in headers
     ]
-
-
-def _attachments(stored: bytes) -> tuple[Attachment, ...]:
-    return attachment_json.load(stored.decode())
 
 
 def newest(packed: bytes, limit: int) -> bytes:
