@@ -32,7 +32,7 @@ from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.commands.services import BotServices
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.gateway.gateway_parts import GatewayParts
+from discordianai.discord.gateway.listener import GatewayParts
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.command_runner import CommandRunner

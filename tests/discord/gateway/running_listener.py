@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from discordianai.answering.open_questions import OpenQuestions
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.gateway.gateway_parts import GatewayParts
+from discordianai.discord.gateway.listener import GatewayParts
 from discordianai.discord.gateway.session_limit import ListenerRefused
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.admission import Admission

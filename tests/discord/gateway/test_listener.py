@@ -21,8 +21,8 @@ from discordianai.answering.open_questions import OpenQuestions
 from discordianai.conversations.guild_retention import GuildList
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.gateway.gateway_parts import GatewayParts
 from discordianai.discord.gateway.intents import GRANT_IT
+from discordianai.discord.gateway.listener import GatewayParts
 from discordianai.discord.gateway.session_limit import WRONG_TOKEN, ListenerRefused
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.admission import Admission

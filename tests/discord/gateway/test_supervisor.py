@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from discordianai.conversations.guild_retention import GuildList
-from discordianai.discord.gateway import identifies, session, sessions
+from discordianai.discord.gateway import identifies, listener, session
 from discordianai.sandbox.discord import CHANNELS, DiscordOptions, LocalDiscord, open_local_discord, person
 from discordianai.sandbox.discord.api_objects import GUILD_ID
 from discordianai.sandbox.discord.shard import SandboxShard
@@ -235,11 +235,10 @@ async def test_the_last_of_the_days_identifies_are_for_whichever_shard_comes_fir
 
 async def test_a_bug_in_one_shard_is_begun_anew_and_ends_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever its code raises."""
-    listener = sessions._listener_module()
     run, failed = listener.Listener.run, list[bool]()
 
-    async def broken(self: object) -> None:
-        if self._shard.id == OTHER and not failed:  # type: ignore[attr-defined]  # a listener
+    async def broken(self: listener.Listener) -> None:
+        if self._shard.id == OTHER and not failed:
             failed.append(True)
             raise ZeroDivisionError
         await run(self)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import structlog
@@ -18,6 +18,8 @@ from interactions.api.events import BaseEvent, RawGatewayEvent, Resume, Websocke
 from interactions.client.errors import HTTPException
 from interactions.models.internal.listener import Listener as EventListener
 
+from discordianai.discord.commands.registry import OfferedCommands
+from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.events.payload import Malformed, Payload, record, snowflake
 from discordianai.discord.events.sharded_guilds import ShardedGuilds
 from discordianai.discord.gateway.http_client import ListenerHTTPClient, RestUnavailable
@@ -25,18 +27,18 @@ from discordianai.discord.gateway.intents import MESSAGE_CONTENT, privileged
 from discordianai.discord.gateway.refusals import refusal
 from discordianai.discord.gateway.session import GatewaySession
 from discordianai.discord.gateway.session_limit import GatewayUnavailable, ListenerRefused
+from discordianai.discord.gateway.shard import Shard
 from discordianai.discord.gateway.shared_rest import SharedRest
+from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import Backend
 from discordianai.discord.interactions.handler import HANDLED_WITHIN, InteractionHandler
 from discordianai.discord.interactions.recent_events import RecentEvents
 from discordianai.discord.interactions.router import InteractionRouter
+from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
 from discordianai.guard import Guard
+from discordianai.option import Live
 from discordianai.repeated_warning import RepeatedWarning
-
-if TYPE_CHECKING:
-    from discordianai.discord.gateway.gateway_parts import GatewayParts
-    from discordianai.discord.gateway.shard import Shard
 
 PLACES = (
     "guild_create",
@@ -58,10 +60,21 @@ UNLISTED_FOR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
+class GatewayParts:
+    """What the gateway needs of the rest of the bot."""
+
+    options: Live[BotOptions]
+    commands: OfferedCommands
+    admission: Admission
+    api: DiscordApi
+    figures: DiscordCounter
+
+
+@dataclass(frozen=True, slots=True)
 class SharedParts:
     """What the sessions of all shards share on this thread. `app` comes from the rest of the bot."""
 
-    app: "GatewayParts"
+    app: GatewayParts
     router: InteractionRouter
     guilds: ShardedGuilds
     events: RecentEvents
@@ -72,7 +85,7 @@ class SharedParts:
 class Listener:
     """One session of a shard, with a client of the library. Not reusable."""
 
-    def __init__(self, shared: SharedParts, shard: "Shard") -> None:
+    def __init__(self, shared: SharedParts, shard: Shard) -> None:
         self._shared = shared
         self._shard = shard
         self._options = shared.app.options.now

@@ -13,18 +13,21 @@ import structlog
 import trio
 import trio.lowlevel
 
-from discordianai.discord.bridge import open_asyncio_thread
+from discordianai.discord.bridge import AsyncioThread, open_asyncio_thread
+from discordianai.discord.events.sharded_guilds import ShardedGuilds
 from discordianai.discord.gateway.backoff import Backoff
-from discordianai.discord.gateway.gateway_parts import GatewayParts
 from discordianai.discord.gateway.identifies import LEAST_GAP, LONGEST_GAP, Identifies, IdentifyPacer
+from discordianai.discord.gateway.listener import GatewayParts, Listener, SharedParts
 from discordianai.discord.gateway.session_limit import (
     GatewayUnavailable,
     ListenerRefused,
     ask_discord,
 )
-from discordianai.discord.gateway.sessions import Sessions
 from discordianai.discord.gateway.shard import Shard
+from discordianai.discord.gateway.shared_rest import SharedRest
 from discordianai.discord.interactions.backend import Backend
+from discordianai.discord.interactions.recent_events import RecentEvents
+from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.shard_range import ShardRange, all_of
 from discordianai.repeated_warning import RepeatedWarning
 
@@ -49,7 +52,7 @@ class GatewaySupervisor:
         refused: BaseException | None = None
         shards = self._options.now.shard_range or await self._recommended()
         async with open_asyncio_thread() as thread:
-            sessions = Sessions(self._parts, backend, shards, thread)
+            sessions = _Sessions(self._parts, backend, shards, thread)
             try:
                 await self._keep_all(shards, sessions, backend)
             except* ListenerRefused as group:  # raised outside the block, which would put it into a group
@@ -77,7 +80,7 @@ class GatewaySupervisor:
             self._figures.use_shards(shards)
             return shards
 
-    async def _keep_all(self, shards: ShardRange, sessions: Sessions, backend: Backend) -> None:
+    async def _keep_all(self, shards: ShardRange, sessions: "_Sessions", backend: Backend) -> None:
         progress = _StartProgress(frozenset(shards.ids), backend)
         made = [
             Shard(
@@ -94,7 +97,7 @@ class GatewaySupervisor:
                 nursery.start_soon(self._keep, shard, made, sessions)
                 await trio.lowlevel.checkpoint()  # trio starts tasks in no order: people expect shard 0 first
 
-    async def _keep(self, shard: Shard, shards: list[Shard], sessions: Sessions) -> None:
+    async def _keep(self, shard: Shard, shards: list[Shard], sessions: "_Sessions") -> None:
         """A shard that Discord refuses for good ends the bot, unless others still serve their servers."""
         try:
             await shard.keep_connected(partial(sessions.run, shard))
@@ -102,6 +105,40 @@ class GatewaySupervisor:
             if not any(other.in_session for other in shards):
                 raise
             self._log.critical("shard refused; the others go on", shard=shard.id, reason=str(refused))
+
+
+class _Sessions:
+    """Runs the sessions of all shards on the listener's thread, and makes there what they share."""
+
+    def __init__(
+        self, parts: GatewayParts, backend: Backend, shards: ShardRange, thread: AsyncioThread
+    ) -> None:
+        self._parts = parts
+        self._backend = backend
+        self._shards = shards
+        self._thread = thread
+        self._shared: SharedParts | None = None
+
+    async def run(self, shard: Shard) -> None:
+        """One session of the shard, to its end. On trio; raises what `Listener.run` does."""
+        await self._thread.run(partial(self._listen, shard))
+
+    async def _listen(self, shard: Shard) -> None:
+        if self._shared is None:
+            self._shared = self._make_shared()
+        await Listener(self._shared, shard).run()
+
+    def _make_shared(self) -> SharedParts:
+        parts = self._parts
+        guilds = ShardedGuilds(self._shards.ids, self._shards.total)
+        return SharedParts(
+            parts,
+            InteractionRouter(parts.options, parts.commands, guilds),
+            guilds,
+            RecentEvents(),
+            self._backend,
+            SharedRest(parts.options.now, parts.commands, parts.api.limits, parts.figures),
+        )
 
 
 class _StartProgress:
