@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TESTS = """
 import pytest
 
@@ -37,6 +39,7 @@ def pytest_in(folder: Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_what_failed_in_a_group_is_run_again_by_itself(tmp_path: Path) -> None:
     """Alone, or beside one of no group."""
     tests = tmp_path / "test_some.py"

@@ -28,7 +28,7 @@ def test_a_command_is_known_by_its_own_module_as_among_all(command: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("command", "other"), [("run", "init"), ("check", "conversations"), ("init", "advise")]
+    ("command", "other"), [("run", "init"), pytest.param("check", "conversations", marks=pytest.mark.slow)]
 )
 def test_a_command_loads_the_modules_of_no_other(command: str, other: str) -> None:
     """A bot would keep them in memory for as long as it runs."""

@@ -157,7 +157,15 @@ async def test_a_shard_that_is_lost_comes_back_and_the_others_notice_nothing(dro
 
 
 @pytest.mark.parametrize(
-    "fault", ["open-refused", "open-frozen", "identify-invalid", "identify-frozen", "identify-4008"]
+    "fault",
+    [
+        "open-refused",
+        "identify-frozen",
+        *(
+            pytest.param(fault, marks=pytest.mark.slow)
+            for fault in ("open-frozen", "identify-invalid", "identify-4008")
+        ),
+    ],
 )
 async def test_a_shard_that_cannot_begin_keeps_no_other_waiting(fault: str) -> None:
     """The start is over for systemd, health names the shard, and commands of the others work."""
@@ -178,7 +186,9 @@ async def test_a_shard_that_cannot_begin_keeps_no_other_waiting(fault: str) -> N
         assert all(later - earlier >= GAP for earlier, later in pairwise(buckets))
 
 
-@pytest.mark.parametrize("code", [4010, 4011, 4014])
+@pytest.mark.parametrize(
+    "code", [4010, *(pytest.param(code, marks=pytest.mark.slow) for code in (4011, 4014))]
+)
 async def test_a_shard_that_is_refused_for_good_stays_down_alone(code: int) -> None:
     """It is not tried again; health says what to do, and the others go on."""
     async with open_local_discord(options()) as discord, listening(discord, shards=4) as bot:

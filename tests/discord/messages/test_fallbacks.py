@@ -209,7 +209,7 @@ async def test_the_sentence_that_stands_for_a_growing_part_is_sent_once(scene: S
     assert [text for _, text in scene.discord.channel_messages[0].history] == [NOT_TAKEN] * 2
 
 
-@pytest.mark.parametrize("status", [400, 403])
+@pytest.mark.parametrize("status", [400, pytest.param(403, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("files", [True, False])
 async def test_where_no_further_message_is_taken_the_answer_is_in_a_file_or_ends_in_its_message(
     scene: Scene, status: int, files: bool
