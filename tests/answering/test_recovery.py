@@ -1,7 +1,7 @@
 """What becomes of a question that a former process has left."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 
 import pytest
@@ -197,6 +197,24 @@ async def test_a_clock_that_jumps_meanwhile_makes_no_question_older_than_it_is(
     assert await scene.take_up() == ()
     assert len(scene.place.told) == len(ages) == 2 * AT_ONCE - 1
     assert ages == pytest.approx([60] * len(ages), abs=5)
+
+
+async def test_a_clock_that_jumps_before_a_question_is_taken_up_does_not_age_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is counted, and begins a moment later."""
+    scene, system = Scene(), time.time
+    await scene.leave(answer="because", seconds_ago=60)
+
+    def numbers() -> Iterator[int]:
+        monkeypatch.setattr(time, "time", lambda: system() + 30 * 86_400)
+        yield 50
+
+    async def again(_question: Question, _posted: Posted) -> None:
+        raise AssertionError("it has an answer")
+
+    await scene.recovery.take_up(await scene.store.unfinished(), numbers(), again, lambda: False)
+    assert scene.place.told == [("show", 50, "because")]
 
 
 async def test_what_is_owed_is_told_with_its_age_whatever_the_clock_was_set_to(

@@ -66,10 +66,10 @@ class Recovery:
         at_once = trio.Semaphore(AT_ONCE)
         asked_at = [_asked_at(entry.question) for entry in left]
 
-        async def take(entry: PendingQuestion) -> None:
+        async def take(entry: PendingQuestion, moment: float) -> None:
             try:
                 with Guard(self._log, "bug while resuming a question", error=entry.question.number):
-                    await self._take(entry, answer_again)
+                    await self._take(entry, moment, answer_again)
             finally:
                 at_once.release()
 
@@ -79,14 +79,15 @@ class Recovery:
                 if stopping():
                     at_once.release()
                     return
-                question = _dated(entry.question, moment)
-                question = replace(question, number=question.number or next(numbers), protected=True)
-                nursery.start_soon(take, replace(entry, question=question))
+                number = entry.question.number or next(numbers)
+                question = replace(entry.question, number=number, protected=True)
+                nursery.start_soon(take, replace(entry, question=question), moment)
 
-    async def _take(self, entry: PendingQuestion, answer_again: AnswerAgain) -> None:
-        question = entry.question
+    async def _take(self, entry: PendingQuestion, asked_at: float, answer_again: AnswerAgain) -> None:
+        question = _dated(entry.question, asked_at)
+        entry = replace(entry, question=question)
         bind_contextvars(question=question.number)
-        if LATEST < _age(question) < IMPOSSIBLE_AGE:
+        if LATEST < since_boot() - asked_at < IMPOSSIBLE_AGE:
             await self._journal.finish(question)
             return
         delivery = self._deliver(question, entry.posted)
@@ -153,14 +154,12 @@ class Recovery:
             await self._journal.finish(question)
 
 
-def _age(question: Question) -> float:
-    """Seconds since it was asked, by the system clock as it stood when the question was read."""
-    return time.time() - question.address.acknowledged_at
-
-
 def _asked_at(question: Question) -> float:
-    """When it was asked, in seconds since boot: nobody can set that clock while the question waits."""
-    return since_boot() - _age(question)
+    """When it was asked, in seconds since boot: nobody can set that clock while the question waits.
+
+    Its own time is by the system clock as it stood when the question was read.
+    """
+    return since_boot() - (time.time() - question.address.acknowledged_at)
 
 
 def _dated(question: Question, asked_at: float) -> Question:
