@@ -402,7 +402,7 @@ async def test_an_answer_that_drips_on_ends_at_its_deadline(authority: Authority
                 pass
             with pytest.raises(errors.TimedOut):
                 _ = [event async for event in events]
-        assert 0 <= trio.current_time() - deadline < 1
+        assert 0 <= trio.current_time() - deadline < 3
 
 
 @pytest.mark.parametrize("who", [OPENAI, PERPLEXITY], ids=lambda who: who.name)
