@@ -1,7 +1,7 @@
 """Runs one command again and again, each time in a folder in which one name is not what it should be.
 
-As a program (`python -m tests.cli.hostile`), since each run is a fork of a process that has imported
-everything: a line of JSON says what to do, and one for each run what came of it.
+As a program (`python -m tests.cli.hostile`), since each run is a fork of a process that has imported what the
+run before it had to: a line of JSON says what to do, and one for each run what came of it.
 """
 
 import json
@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 
 LONGEST = 20.0
@@ -127,6 +128,7 @@ def runs(task: Task) -> Iterator[Run]:
         after = _look(victims)
         changed = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
         yield Run(name, kind, status, output, seconds, changed)
+        _import(base / "modules")
         shutil.rmtree(base)
 
 
@@ -146,6 +148,16 @@ def _look(victims: Path) -> dict[str, tuple[str, int, int, int]]:
         status = path.stat()
         found[path.name] = (path.read_bytes().hex(), status.st_mode, status.st_uid, status.st_gid)
     return found
+
+
+def _import(listed: Path) -> None:
+    """What a run had to import, so that no later one has to: that would be most of its time."""
+    if not listed.exists():  # it hung
+        return
+    for name in listed.read_text().splitlines():
+        if name not in sys.modules:
+            with suppress(ImportError):  # a name that was given to something else
+                import_module(name)
 
 
 def _fork(task: Task, folder: Path, output: Path) -> tuple[int | None, str, float]:
@@ -182,6 +194,7 @@ def _be_the_command(task: Task, folder: Path, output: Path) -> None:
             sys.excepthook(*sys.exc_info())
             raise
         finally:
+            output.with_name("modules").write_text("\n".join(sys.modules))
             sys.stdout.flush()
             sys.stderr.flush()
     os._exit(status)
