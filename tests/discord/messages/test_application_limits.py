@@ -82,6 +82,22 @@ async def test_a_ban_is_tried_once_a_minute_and_everybody_goes_on_after_it(autoj
     assert len([at for at in sent if at >= 900.0]) == 40
 
 
+async def test_an_answer_to_a_request_of_before_the_ban_that_comes_late_is_no_probe(
+    autojump_clock: MockClock,
+) -> None:
+    """Nobody has tried yet whether the ban is over; the first who does says so."""
+    limits = ApplicationLimits(clock=trio.current_time)
+    await limits.enter(WEBHOOK)
+    await limits.enter(WEBHOOK)
+    limits.note(429, {"retry-after": "2"}, None, WEBHOOK)
+    await trio.sleep(3)
+    limits.note(429, {"retry-after": "1"}, None, WEBHOOK)
+    assert limits.held_for <= 1
+    await limits.enter(WEBHOOK, within=2)
+    limits.note(429, {"retry-after": "1"}, None, WEBHOOK)
+    assert limits.held_for >= PROBE_EVERY
+
+
 async def test_a_global_limit_holds_every_route(autojump_clock: MockClock) -> None:
     limits = ApplicationLimits(clock=trio.current_time)
     limits.note(429, {"x-ratelimit-scope": "global"}, {"global": True, "retry_after": 6.0}, WRITE)

@@ -299,7 +299,7 @@ class ApplicationLimits:
         told = body if isinstance(body, Mapping) else {}
         wait = wait_of(headers, told)
         if page:  # of Cloudflare's
-            probed = self._reason is HoldReason.BANNED and now >= self._held_until
+            probed = self._reason is HoldReason.BANNED and self._probe_sent >= self._held_until
             named = UNNAMED_HOLD if wait is None else wait
             self._begin_hold(HoldReason.BANNED, now + max(named, PROBE_EVERY if probed else 0.0), now)
             return True
