@@ -66,12 +66,10 @@ sandbox: $(STAMP) ## try the bot here, with no account and no key; DATABASE=post
 test: $(TESTABLE) ## run the tests (two minutes)
 	@$(TESTED) $(PYTEST)
 
-# The slow ones wait most of the time, for Discord's three seconds among others: the rest, which computes, comes after
-# them with fewer workers, as some of it measures times. Those that load real servers have the machine to themselves.
-test-all: $(TESTABLE) ## more examples of each property; kills, restarts, real servers, too (twelve minutes)
+# Those that load real servers have the machine to themselves.
+test-all: $(TESTABLE) ## more examples of each property; kills, restarts, real servers, too (ten minutes)
 	@failed=0; \
-	$(TESTED) $(PYTEST) -m 'slow and not long and not servers' --hypothesis-profile=all || failed=1; \
-	$(TESTED) $(PYTEST) -n 6 -m 'not slow and not long and not servers' --hypothesis-profile=all || failed=1; \
+	$(TESTED) $(PYTEST) -m 'not long and not servers' --hypothesis-profile=all || failed=1; \
 	$(TESTED) -m pytest -m servers -n 2 tests/transport || failed=1; \
 	exit $$failed
 

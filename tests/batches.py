@@ -3,7 +3,9 @@
 For `--dist loadgroup --no-loadscope-reorder`: whoever has no group gets one here.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import chain, zip_longest
 
 import pytest
 
@@ -11,22 +13,45 @@ BATCH, SLOW_BATCH = 12, 2
 """Tests of a module. Their messages would take the time of a worker if each was sent for itself; a batch of
 slow ones that begins late would be waited for."""
 
-BOTS = ("hostile", "end_to_end")
-"""The folders whose tests begin first: they wait most of the time. The longest are hostile ones, several in a
-row."""
+HOSTILE = {"hostile", "security"}
+"""The folders whose slow tests take longest, several of one bot in a row."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist adds the groups to the tests' ids
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits begins first, so that what ends last is short. Those of one bot stay in their order."""
-    items.sort(key=_place)
+    """What lasts long begins first, so that what ends last is short. Those of one bot stay in their order.
+
+    The hostile and those of a bot wait most of the time: each begins in turn with one that computes.
+    """
+    hostile, bots, slow, others = (defaultdict[str, list[pytest.Item]](list) for _ in range(4))
     seen = Counter[str]()
     for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            kind, size = ("slow ", SLOW_BATCH) if _is_slow(item) else ("", BATCH)
-            module = f"{kind}{item.nodeid.partition('::')[0]}"
-            item.add_marker(pytest.mark.xdist_group(f"{module} {seen[module] // size}"))
-            seen[module] += 1
+        if "end_to_end" in item.path.parts:
+            batches = bots
+        elif not _is_slow(item):
+            batches = others
+        else:
+            batches = hostile if HOSTILE & set(item.path.parts) else slow
+        batches[_group_of(item, seen)].append(item)
+    longest = _in_turn(hostile.values(), (*bots.values(), *slow.values()))
+    items[:] = chain.from_iterable(_in_turn(longest, others.values()))
+
+
+def _in_turn(*kinds: Iterable[list[pytest.Item]]) -> Iterator[list[pytest.Item]]:
+    """One batch of each kind, until there is none left of any."""
+    return filter(None, chain.from_iterable(zip_longest(*kinds, fillvalue=[])))
+
+
+def _group_of(item: pytest.Item, seen: Counter[str]) -> str:
+    """The group of a test; a batch of its module where it had none."""
+    if (group := item.get_closest_marker("xdist_group")) is not None:
+        return str(group.args[0])
+    kind, size = ("slow ", SLOW_BATCH) if _is_slow(item) else ("", BATCH)
+    module = f"{kind}{item.nodeid.partition('::')[0]}"
+    name = f"{module} {seen[module] // size}"
+    seen[module] += 1
+    item.add_marker(pytest.mark.xdist_group(name))
+    return name
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -41,8 +66,3 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def _is_slow(item: pytest.Item) -> bool:
     return item.get_closest_marker("slow") is not None
-
-
-def _place(item: pytest.Item) -> int:
-    folder = next((at for at, name in enumerate(BOTS) if name in item.path.parts), None)
-    return len(BOTS) + (not _is_slow(item)) if folder is None else folder
