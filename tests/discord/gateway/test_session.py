@@ -84,8 +84,9 @@ def test_an_address_that_cannot_be_reached_is_said_without_the_address() -> None
     assert "cannot be reached: " in play(server, "nonsense://x/")
 
 
-def test_an_http_error_and_a_server_without_tls_are_told() -> None:
+def test_an_http_error_and_a_server_without_tls_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The status, or that TLS failed."""
+    monkeypatch.setattr(session, "HELLO_TIMEOUT", 20.0)
 
     async def run(path: str, scheme: str) -> str:
         server = Server(silence)
