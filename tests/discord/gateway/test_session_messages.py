@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import logging
+import time
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -230,8 +231,10 @@ def test_a_heartbeat_that_is_requested_again_and_again_is_sent_once_a_second() -
                 heard.append(json.loads(message.data)["op"])
 
     server.scripts = [begin]
+    began = time.monotonic()
     assert play(server) == OVER
-    assert heard == [1]
+    assert set(heard) == {1}
+    assert len(heard) <= 1 + time.monotonic() - began
 
 
 @pytest.mark.parametrize("odd", [3, 0, -1, None, "60", 1.5, True, [], {}, 10**30])
