@@ -103,7 +103,7 @@ async def test_who_has_waited_and_takes_none_keeps_nobody_else_from_being_told(
 async def test_who_has_waited_too_long_is_not_told_any_more(
     discord: LocalDiscord, messages: DirectMessages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(direct_messages, "LONGEST_WAIT", 0.4 * PERIOD)
+    monkeypatch.setattr(direct_messages, "LONGEST_WAIT", 0.0)  # how long it will be depends on the machine
     people = [person(number) for number in range(ALL + 1)]
     with capture_logs() as logs:
         for someone in people:
