@@ -396,13 +396,13 @@ async def test_silence_has_an_end_before_the_first_token_and_after_it(
 async def test_an_answer_that_drips_on_ends_at_its_deadline(authority: Authority, who: Provider) -> None:
     """Whoever asks does not watch over it any more once it has begun."""
     async with provider(authority, who, replace(FAST, between_tokens=0.05)) as (asked, _service):
-        deadline = trio.current_time() + 0.5
+        deadline = trio.current_time() + 1.5  # the first words come before it on a busy machine, too
         async with asked.stream(replace(question(), model=asked.model), deadline) as events:
             while not isinstance(await anext(events), TextDelta):
                 pass
             with pytest.raises(errors.TimedOut):
                 _ = [event async for event in events]
-        assert 0 <= trio.current_time() - deadline < 3
+        assert 0 <= trio.current_time() - deadline < 1
 
 
 @pytest.mark.parametrize("who", [OPENAI, PERPLEXITY], ids=lambda who: who.name)

@@ -251,7 +251,7 @@ async def test_a_peer_that_is_silently_gone_is_noticed_by_a_ping(authority: Auth
             began = trio.current_time()
             s.connection().stall()
         assert met == [httpx.ReadError] * 10
-        assert trio.current_time() - began < 0.3 + 0.2 + 0.5
+        assert trio.current_time() - began < 0.3 + 0.2 + 0.1
         assert len(s.told(PingTimedOut)) == 1
         assert (await s.get()).status_code == 200
 
@@ -259,8 +259,8 @@ async def test_a_peer_that_is_silently_gone_is_noticed_by_a_ping(authority: Auth
 async def test_a_peer_that_answers_pings_keeps_its_quiet_streams(authority: Authority) -> None:
     async with scene(authority, patient, ping_interval=0.1, ping_timeout=0.3) as s:
         with pytest.raises(httpx.ReadTimeout):
-            await s.get("/silent", timeout=1.5)
-        assert s.connection().pings_received >= 3
+            await s.get("/silent", timeout=2.5)
+        assert s.connection().pings_received >= 5
         assert s.told(PingTimedOut) == []
 
 

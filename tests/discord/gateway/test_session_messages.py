@@ -4,7 +4,6 @@ import asyncio
 import gc
 import json
 import logging
-import time
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +15,7 @@ from interactions.api.gateway.gateway import GatewayClient
 from interactions.client.errors import WebSocketClosed
 from structlog.testing import capture_logs
 
+from discordianai.discord.gateway import session
 from discordianai.discord.gateway.session_limit import SessionEnded
 from tests.discord.gateway.scripted_gateway import (
     HELLO,
@@ -215,7 +215,11 @@ def test_heartbeats_are_no_storm_however_often_they_are_asked_for(interval: obje
     assert 1 <= heard.count(1) <= 4
 
 
-def test_a_heartbeat_that_is_requested_again_and_again_is_sent_once_a_second() -> None:
+def test_a_heartbeat_that_is_requested_again_and_again_is_sent_once_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # On a busy machine, two hundred requests take longer than a second.
+    monkeypatch.setattr(session, "REQUESTED_HEARTBEAT_GAP", 20.0)
     server, heard = Server(), list[int]()
 
     async def begin(response: web.WebSocketResponse) -> None:
@@ -231,10 +235,8 @@ def test_a_heartbeat_that_is_requested_again_and_again_is_sent_once_a_second() -
                 heard.append(json.loads(message.data)["op"])
 
     server.scripts = [begin]
-    began = time.monotonic()
     assert play(server) == OVER
-    assert set(heard) == {1}
-    assert len(heard) <= 1 + time.monotonic() - began
+    assert heard == [1]
 
 
 @pytest.mark.parametrize("odd", [3, 0, -1, None, "60", 1.5, True, [], {}, 10**30])
